@@ -1,0 +1,1 @@
+"""The durable log and what follows it: one file per kind of store."""

@@ -1,0 +1,1 @@
+"""Fetching raw documents: one file per kind of source."""

@@ -1,0 +1,1 @@
+"""Composition: settings, topology, supervision and the command line put actors and pipelines together."""

@@ -1,0 +1,1 @@
+"""Eagleray: a pool of live, proven public proxies."""

@@ -1,0 +1,1 @@
+"""The proxy pipeline: from lines of a list to scored, ranked proxies."""

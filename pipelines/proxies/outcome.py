@@ -1,0 +1,79 @@
+"""How a check ended: a closed vocabulary. A dead proxy is a value, not an exception."""
+
+from enum import StrEnum
+
+from eagleray.pipelines.charge import Charge
+
+
+class Outcome(StrEnum):
+    """One way for a check to end, with whom it is charged to."""
+
+    charge: Charge
+    meaning: str
+
+    def __new__(cls, value: str, charge: Charge, meaning: str) -> "Outcome":
+        """Build a member that is its own name on the wire and carries its charge and its meaning."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.charge = charge
+        member.meaning = meaning
+        return member
+
+    OK = (
+        "ok",
+        Charge.SUBJECT,
+        "The judge saw our request through the proxy and its answer came back whole.",
+    )
+    REFUSED = "refused", Charge.SUBJECT, "Nothing listens on the port: the connection was refused."
+    UNREACHABLE = (
+        "unreachable",
+        Charge.SUBJECT,
+        "The network says that there is no way to the host.",
+    )
+    CONNECT_TIMEOUT = (
+        "connect_timeout",
+        Charge.SUBJECT,
+        "No answer to the SYN within the connect timeout.",
+    )
+    RESET = "reset", Charge.SUBJECT, "The connection was reset after it had been made."
+    CLOSED = "closed", Charge.SUBJECT, "The connection was closed before the answer was whole."
+    TIMEOUT = "timeout", Charge.SUBJECT, "Connected, but the answer did not come in time."
+    MALFORMED = "malformed", Charge.SUBJECT, "The answer breaks the protocol that was spoken."
+    OVERSIZED = "oversized", Charge.SUBJECT, "The answer exceeds a bound on headers or body."
+    NOT_A_PROXY = (
+        "not_a_proxy",
+        Charge.SUBJECT,
+        "A well-formed answer, but not our judge's: the nonce or its proof is missing.",
+    )
+    AUTH_REQUIRED = (
+        "auth_required",
+        Charge.SUBJECT,
+        "The proxy asks for credentials and we have none.",
+    )
+    AUTH_FAILED = "auth_failed", Charge.SUBJECT, "The proxy turned our credentials down."
+    FORBIDDEN = "forbidden", Charge.SUBJECT, "The proxy's rules forbid this request."
+    REFUSED_BY_PROXY = (
+        "refused_by_proxy",
+        Charge.SUBJECT,
+        "The proxy speaks the protocol but did not reach the judge.",
+    )
+    UNCONFIRMED = (
+        "unconfirmed",
+        Charge.SUBJECT,
+        "The first request succeeded, the second on a new connection did not.",
+    )
+    BLOCKED_ADDRESS = (
+        "blocked_address",
+        Charge.SOURCE,
+        "The dial guard refused the address: not global and not allowed.",
+    )
+    JUDGE_UNAVAILABLE = (
+        "judge_unavailable",
+        Charge.SELF,
+        "The judge does not answer directly, so nothing can be said.",
+    )
+    LOCAL_RESOURCE = (
+        "local_resource",
+        Charge.SELF,
+        "This machine ran short of descriptors, ports or memory.",
+    )
