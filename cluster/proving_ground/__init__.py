@@ -1,1 +1,1 @@
-"""A world of proxies on loopback whose truth is known: what the demo, the tests and the benchmarks check against."""
+"""A world of proxies on loopback whose truth is known: the demo, tests and benchmarks check against it."""

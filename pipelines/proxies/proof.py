@@ -1,0 +1,26 @@
+"""How our own judge proves that an answer is its own.
+
+A checker asks the judge directly for a session: a random name and `HMAC-SHA256(secret, name)`, its key. Each
+request through a proxy then carries a fresh nonce `<session>.<random>`, and the answer carries
+`HMAC-SHA256(key, nonce)`. The proxy sees the session's name but never its key, so no page can make up a proof;
+a nonce is used once, so none can be replayed. The judge keeps no state: keys are derived from its secret.
+"""
+
+import hmac
+
+PROOF_BYTES = 16  # 128 bits, as RFC 2104 section 5 allows for a truncated SHA-256
+
+
+def session_key(secret: bytes, session: str) -> bytes:
+    """The key of a session, derived from the judge's secret."""
+    return hmac.digest(secret, session.encode(), "sha256")
+
+
+def prove(key: bytes, nonce: str) -> str:
+    """The proof for one nonce, in hexadecimal."""
+    return hmac.digest(key, nonce.encode(), "sha256")[:PROOF_BYTES].hex()
+
+
+def session_of(nonce: str) -> str:
+    """The session's name in a nonce."""
+    return nonce.partition(".")[0]
