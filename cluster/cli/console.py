@@ -55,9 +55,11 @@ def chosen(wanted: Format | None, stream: TextIO) -> Format:
 class RowWriter(Protocol):
     """Takes rows (dicts by column) one at a time; `close` writes what had to wait for the last."""
 
-    def write(self, row: dict[str, Any]) -> None: ...
+    def write(self, row: dict[str, Any]) -> None:
+        """Take one row."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Write what had to wait."""
 
 
 class NdjsonWriter:
@@ -157,7 +159,9 @@ def row_writer(form: Format, stream: TextIO, columns: Sequence[str], title: str 
         return TableWriter(stream, columns, title)
     if form is Format.CSV:
         return CsvWriter(stream, columns)
-    return {Format.NDJSON: NdjsonWriter, Format.JSON: JsonWriter, Format.TXT: TxtWriter}[form](stream)
+    if form is Format.JSON:
+        return JsonWriter(stream)
+    return TxtWriter(stream) if form is Format.TXT else NdjsonWriter(stream)
 
 
 def plain(value: object) -> str:

@@ -23,7 +23,10 @@ COMMANDS = {
     "doctor": "doctor",
 }
 
-EPILOG = "Exit codes: 0 done, 1 nothing alive or not healthy, 2 wrong usage or input, 3 cannot judge here, 130 interrupted."
+EPILOG = (
+    "Exit codes: 0 done, 1 nothing alive or not healthy, 2 wrong usage or input, "
+    "3 cannot judge here, 130 interrupted."
+)
 
 
 def show_version(wanted: bool) -> None:
