@@ -3,7 +3,7 @@
 A checker asks the judge directly for a session: a random name and `HMAC-SHA256(secret, name)`, its key. Each
 request through a proxy then carries a fresh nonce `<session>.<random>`, and the answer carries
 `HMAC-SHA256(key, nonce)`. The proxy sees the session's name but never its key, so no page can make up a
-proof; a nonce is used once, so none can be replayed. The judge keeps no state: keys are derived from its secret.
+proof; a nonce is used once, so none can be replayed. The judge keeps no state: its secret gives every key.
 """
 
 import hmac

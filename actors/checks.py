@@ -1,0 +1,126 @@
+"""Checks endpoints: a plan decides for each which probe comes next, the engine carries it out."""
+
+import secrets
+import time
+from collections.abc import Callable
+from functools import partial
+
+from eagleray.actors.net.engine import Connection, Engine
+from eagleray.pipelines.proxies.check_plan import Attempt, CheckPlan, CheckRules
+from eagleray.pipelines.proxies.judging import Judge
+from eagleray.pipelines.proxies.model import Candidate, CheckReport, ProtocolReport
+from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.probe import probe
+from eagleray.pipelines.proxies.protocols.exchange import Stream
+
+NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
+
+
+class Checks:
+    """Runs any number of checks on one engine with one judge."""
+
+    def __init__(self, engine: Engine, judge: Judge, rules: CheckRules, node: str = "") -> None:
+        self._engine = engine
+        self._judge = judge
+        self._rules = rules
+        self._node = node
+        self.running = 0  # checks begun and not ended
+
+    def begin(self, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
+        """Check `candidate`; `done` is called once, from the event loop."""
+        self.running += 1
+        Check(self, candidate, done).begin()
+
+    # What one check needs of them all
+
+    def connection(self, check: "Check", attempt: Attempt) -> Connection:
+        """The connection for one attempt, its exchange prepared."""
+        endpoint, rules = check.candidate.endpoint, self._rules
+        stream = Stream()
+        nonce = self._judge.nonce(secrets.token_hex(NONCE_BYTES))
+        return Connection(
+            endpoint.host,
+            endpoint.port,
+            stream,
+            probe(stream, endpoint, attempt.protocol, self._judge, nonce),
+            partial(check.ended, attempt),
+            connect_timeout=rules.connect_timeout,
+            timeout=attempt.timeout or rules.timeout,
+            silence=None if attempt.confirming else rules.silence,
+            on_silence=partial(check.silent, attempt),
+        )
+
+    def start(self, connection: Connection, after: float) -> None:
+        """Run a connection, now or after so many seconds."""
+        if after:
+            self._engine.later(after, partial(self._engine.run, connection))
+        else:
+            self._engine.run(connection)
+
+    def drop(self, connection: Connection) -> None:
+        """End a connection that no longer matters."""
+        self._engine.drop(connection)
+
+    def plan(self, candidate: Candidate) -> CheckPlan:
+        """A new plan by the rules."""
+        return CheckPlan(candidate, self._rules)
+
+    def finish(self, check: "Check") -> CheckReport:
+        """The report of a check that is over."""
+        self.running -= 1
+        return check.plan.report(check.began_at, self._node)
+
+
+class Check:
+    """One endpoint's check: hands the plan's attempts to the engine, and their ends back."""
+
+    __slots__ = ("_checks", "_done", "_open", "began_at", "candidate", "plan")
+
+    def __init__(self, checks: Checks, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
+        self._checks = checks
+        self._done = done
+        self._open: set[Connection] = set()
+        self.candidate = candidate
+        self.plan = checks.plan(candidate)
+        self.began_at = time.time()
+
+    def begin(self) -> None:
+        """Start the first attempt."""
+        self._start(self.plan.begin())
+
+    def ended(self, attempt: Attempt, connection: Connection) -> None:
+        """One connection is over."""
+        self._open.discard(connection)
+        judged = connection.value if connection.outcome is Outcome.OK else None
+        self._start(self.plan.ended(attempt, protocol_report(connection), judged))
+        if self.plan.over:
+            for beside in self._open:
+                self._checks.drop(beside)
+            self._done(self._checks.finish(self))
+
+    def silent(self, attempt: Attempt) -> None:
+        """One connection has brought nothing for a while."""
+        self._start(self.plan.silent(attempt))
+
+    def _start(self, attempts: list[Attempt]) -> None:
+        for attempt in attempts:
+            connection = self._checks.connection(self, attempt)
+            self._open.add(connection)
+            self._checks.start(connection, attempt.after)
+
+
+def protocol_report(connection: Connection) -> ProtocolReport:
+    """A connection's end in milliseconds since it was opened."""
+
+    def since_opened(at: float | None) -> float | None:
+        return None if at is None else round((at - connection.opened_at) * 1000, 3)
+
+    stream = connection.stream
+    return ProtocolReport(
+        outcome=connection.outcome or Outcome.CLOSED,
+        connect_ms=since_opened(connection.connected_at),
+        handshake_ms=since_opened(stream.tunnel_at),
+        first_byte_ms=since_opened(stream.first_byte_at),
+        total_ms=since_opened(connection.ended_at),
+        detail=connection.detail,
+    )

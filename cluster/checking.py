@@ -1,0 +1,85 @@
+"""Checking as a library: endpoints in, reports out, in this process and without Ray."""
+
+import asyncio
+import resource
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from itertools import islice
+
+from eagleray.actors.checks import Checks
+from eagleray.actors.judges import first_judge
+from eagleray.actors.net.engine import Engine
+from eagleray.pipelines.addresses import Allowed
+from eagleray.pipelines.proxies.check_plan import CheckRules
+from eagleray.pipelines.proxies.model import Candidate, CheckReport
+
+MAX_CONCURRENCY = 15_000  # connections at a time: what one event loop serves in time
+RESERVED_DESCRIPTORS = 256  # for everything but checks: the loop, files, stores, the interpreter
+STARTS_A_TURN = 256  # checks begun before the loop runs on
+
+
+def auto_concurrency() -> int:
+    """Connections at a time that descriptors allow; the soft limit is raised to the hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(16, min(MAX_CONCURRENCY, hard - RESERVED_DESCRIPTORS))
+
+
+async def check(
+    candidates: Iterable[Candidate],
+    *,
+    judge: str | Sequence[str],
+    allow: Sequence[str] = (),
+    rules: CheckRules | None = None,
+    concurrency: int | None = None,
+) -> AsyncIterator[CheckReport]:
+    """Check candidates as fast as they can be.
+
+    Reports come in the order in which checks end. `candidates` is read only as fast as checks begin and
+    reports are taken, so it may be without end; `concurrency` bounds the connections at a time (by default
+    what descriptors allow).
+
+    Raises:
+        JudgeError: no judge can be used.
+        ValueError: `allow` holds what is no network.
+    """
+    allowed = Allowed(allow)
+    engine = Engine(allowed, concurrency or auto_concurrency())
+    try:
+        urls = [judge] if isinstance(judge, str) else list(judge)
+        checks = Checks(engine, await first_judge(urls, engine, allowed), rules or CheckRules())
+        async for report in drain(checks, iter(candidates), engine.limit):
+            yield report
+    finally:
+        engine.close()
+
+
+async def drain(checks: Checks, candidates: Iterator[Candidate], limit: int) -> AsyncIterator[CheckReport]:
+    """Keep up to `limit` checks running until `candidates` ends; give their reports as they come."""
+    reports: deque[CheckReport] = deque()
+    wake = asyncio.Event()
+
+    def done(report: CheckReport) -> None:
+        reports.append(report)
+        wake.set()
+
+    more = True
+    while more or checks.running or reports:
+        if more and checks.running < limit:
+            more = begin_some(checks, candidates, done)
+            await asyncio.sleep(0)  # the loop serves sockets before more is begun
+        elif not reports:
+            wake.clear()
+            await wake.wait()
+        while reports:
+            yield reports.popleft()
+
+
+def begin_some(checks: Checks, candidates: Iterator[Candidate], done: Callable[[CheckReport], None]) -> bool:
+    """Begin a turn's worth of checks; False once there is no candidate left."""
+    began = 0
+    for candidate in islice(candidates, STARTS_A_TURN):
+        checks.begin(candidate, done)
+        began += 1
+    return began == STARTS_A_TURN

@@ -1,0 +1,201 @@
+"""Which probe comes next for one endpoint, and what all of them say together. Pure: no sockets, no clock.
+
+The likeliest protocol goes first; what a server answers to it decides the next one. A server that stays
+silent is tried by the others beside it. What answers once is asked again on a new connection; then a full
+check also finds out what else the endpoint speaks.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from eagleray.pipelines.proxies.judging import Judged
+from eagleray.pipelines.proxies.model import Candidate, CheckReport, Protocol, ProtocolReport
+from eagleray.pipelines.proxies.outcome import Outcome
+
+LIKELIHOOD = (Protocol.HTTP, Protocol.SOCKS5, Protocol.SOCKS4, Protocol.HTTPS)
+USUAL_PORTS = {
+    1080: Protocol.SOCKS5,
+    1081: Protocol.SOCKS5,
+    9050: Protocol.SOCKS5,
+    4145: Protocol.SOCKS4,
+}
+
+# The host or the port is dead, whatever is spoken to it.
+DEAD = frozenset({Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.CONNECT_TIMEOUT, Outcome.BLOCKED_ADDRESS})
+# The server spoke HTTP, so CONNECT is worth a try and SOCKS is not, unless a source claims it.
+SPOKE_HTTP = frozenset(
+    {Outcome.NOT_A_PROXY, Outcome.FORBIDDEN, Outcome.REFUSED_BY_PROXY, Outcome.OVERSIZED, Outcome.UNCONFIRMED}
+)
+# It did not understand or did not answer: CONNECT will not fare better.
+NOT_HTTP = frozenset({Outcome.MALFORMED, Outcome.TIMEOUT})
+
+# Among failures of several protocols the one that tells most about the endpoint, most telling first.
+TELLING = (
+    Outcome.BLOCKED_ADDRESS,
+    Outcome.UNCONFIRMED,
+    Outcome.AUTH_FAILED,
+    Outcome.AUTH_REQUIRED,
+    Outcome.NOT_A_PROXY,
+    Outcome.FORBIDDEN,
+    Outcome.REFUSED_BY_PROXY,
+    Outcome.OVERSIZED,
+    Outcome.TIMEOUT,
+    Outcome.MALFORMED,
+    Outcome.RESET,
+    Outcome.CLOSED,
+)
+
+CENSUS_PATIENCE = (1.0, 3.0)  # seconds, plus so many times what the working protocol needed in all
+
+
+class Depth(StrEnum):
+    """`quick` is one judged request per protocol tried, `full` everything."""
+
+    QUICK = "quick"
+    FULL = "full"
+
+
+class CheckRules(msgspec.Struct, frozen=True):
+    """How deep to look and how long to wait; all times in seconds."""
+
+    depth: Depth = Depth.FULL
+    types: frozenset[Protocol] = frozenset()  # try these only; empty: all
+    connect_timeout: float = 2.0  # above 1 s + RTT: Linux re-sends a lost SYN after 1 s
+    timeout: float = 8.0  # from the connection to the whole answer
+    silence: float = 1.5  # without a byte: the other protocols are tried beside it
+    confirm_after: float = 0.5  # between the first success and the second request
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One connection to make."""
+
+    protocol: Protocol
+    after: float = 0.0  # seconds to wait first
+    timeout: float | None = None  # seconds for the whole answer, where it differs from the rules
+    confirming: bool = False
+
+
+class CheckPlan:
+    """The course of one check: `begin`, then `ended` (and perhaps `silent`) for each attempt handed out.
+
+    The check is over when `over` says so; attempts still open then no longer matter.
+    """
+
+    __slots__ = ("_candidate", "_confirmed", "_first", "_judged", "_open", "_protocols", "_rules", "_untried")
+
+    def __init__(self, candidate: Candidate, rules: CheckRules) -> None:
+        self._candidate = candidate
+        self._rules = rules
+        self._untried = likely(candidate, rules.types)
+        self._protocols: dict[Protocol, ProtocolReport] = {}
+        self._first: Protocol | None = None
+        self._judged: Judged | None = None
+        self._confirmed = False
+        self._open = 0  # attempts handed out and not ended
+
+    def begin(self) -> list[Attempt]:
+        """The first attempt."""
+        return self._hand_out(self._next())
+
+    def silent(self, attempt: Attempt) -> list[Attempt]:
+        """Nothing came for a while: try the others beside it."""
+        if self._first is not None or attempt.confirming:
+            return []
+        beside = [p for p in self._untried if p is not Protocol.HTTPS or self._claims(p)]
+        self._untried = [p for p in self._untried if p not in beside]
+        return self._hand_out([Attempt(p) for p in beside])
+
+    def ended(self, attempt: Attempt, report: ProtocolReport, judged: Judged | None) -> list[Attempt]:
+        """Take the end of an attempt; `judged` comes with success."""
+        self._open -= 1
+        if attempt.confirming:
+            return self._hand_out(self._confirm(attempt.protocol, report))
+        self._protocols[attempt.protocol] = report
+        if judged is not None:
+            return self._hand_out(self._succeed(attempt.protocol, judged))
+        self._narrow(attempt.protocol, report.outcome)
+        if self._first is None and self._open == 0:
+            return self._hand_out(self._next())
+        return []
+
+    @property
+    def over(self) -> bool:
+        """True once nothing open can change the report any more."""
+        if self._first is None or self._open == 0:
+            return self._open == 0
+        settled = self._rules.depth is Depth.QUICK
+        return settled or self._protocols[self._first].outcome is Outcome.UNCONFIRMED
+
+    def report(self, checked_at: float, node: str) -> CheckReport:
+        """What the attempts say together; `checked_at` in Unix seconds."""
+        return CheckReport(
+            endpoint=self._candidate.endpoint,
+            outcome=self._outcome(),
+            protocols=self._protocols,
+            anonymity=self._judged.anonymity if self._judged else None,
+            exit_ip=self._judged.exit_ip if self._judged else "",
+            confirmed=self._confirmed,
+            checked_at=checked_at,
+            node=node,
+        )
+
+    def _hand_out(self, attempts: list[Attempt]) -> list[Attempt]:
+        self._open += len(attempts)
+        return attempts
+
+    def _claims(self, protocol: Protocol) -> bool:
+        return protocol in self._candidate.protocols or protocol in self._rules.types
+
+    def _next(self) -> list[Attempt]:
+        return [Attempt(self._untried.pop(0))] if self._untried else []
+
+    def _succeed(self, protocol: Protocol, judged: Judged) -> list[Attempt]:
+        if self._first is not None:
+            return []
+        self._first, self._judged = protocol, judged
+        if self._rules.depth is Depth.QUICK:
+            self._untried = []
+            return []
+        return [Attempt(protocol, after=self._rules.confirm_after, confirming=True)]
+
+    def _confirm(self, protocol: Protocol, report: ProtocolReport) -> list[Attempt]:
+        self._confirmed = report.outcome is Outcome.OK
+        if not self._confirmed:
+            detail = f"second request: {report.outcome} {report.detail}".rstrip()
+            first = self._protocols[protocol]
+            self._protocols[protocol] = msgspec.structs.replace(
+                first, outcome=Outcome.UNCONFIRMED, detail=detail
+            )
+            return []
+        return self._census(report.total_ms or 0.0)
+
+    def _census(self, total_ms: float) -> list[Attempt]:
+        """Everything not yet tried, at once: the endpoint has shown how fast it answers."""
+        base, factor = CENSUS_PATIENCE
+        patience = min(self._rules.timeout, base + factor * total_ms / 1000)
+        rest, self._untried = self._untried, []
+        return [Attempt(p, timeout=patience) for p in rest]
+
+    def _narrow(self, protocol: Protocol, outcome: Outcome) -> None:
+        """Drop what a failure makes hopeless."""
+        if outcome in DEAD:
+            self._untried = []
+        elif protocol is Protocol.HTTP and outcome in SPOKE_HTTP:
+            self._untried = [p for p in self._untried if p is Protocol.HTTPS or self._claims(p)]
+        elif protocol is Protocol.HTTP and outcome in NOT_HTTP:
+            self._untried = [p for p in self._untried if p is not Protocol.HTTPS or self._claims(p)]
+
+    def _outcome(self) -> Outcome:
+        outcomes = {report.outcome for report in self._protocols.values()}
+        if self._first is not None:
+            return self._protocols[self._first].outcome
+        telling = (outcome for outcome in TELLING if outcome in outcomes)
+        return next(telling, None) or next(iter(outcomes))
+
+
+def likely(candidate: Candidate, types: frozenset[Protocol]) -> list[Protocol]:
+    """The protocols to try, likeliest first: what sources claim, what the port suggests, then the field's."""
+    usual = USUAL_PORTS.get(candidate.endpoint.port)
+    protocols = [p for p in LIKELIHOOD if not types or p in types]
+    return sorted(protocols, key=lambda p: (p not in candidate.protocols, p is not usual))

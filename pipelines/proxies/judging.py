@@ -1,0 +1,196 @@
+"""Judges: pages that say how a request reached them, and what their answers mean.
+
+Kinds are told apart by the direct answer: `eagleray` proves each answer (see proof.py); `httpbin` echoes
+headers, origin and URL as JSON, its nonce comes back in the URL.
+"""
+
+import hmac
+import re
+from enum import StrEnum
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from eagleray.pipelines.addresses import is_global
+from eagleray.pipelines.proxies.anonymity import classify, own_address_pattern
+from eagleray.pipelines.proxies.model import Anonymity
+from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.proof import prove
+from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
+from eagleray.pipelines.proxies.protocols.http1 import Answer
+from eagleray.pipelines.proxies.protocols.target import Target
+
+REQUEST_HEADERS = b"User-Agent: Mozilla/5.0\r\nAccept: */*\r\nConnection: close\r\n"
+
+
+class JudgeError(ValueError):
+    """Raised where a URL or an answer is not that of a judge."""
+
+
+class JudgeKind(StrEnum):
+    """What a judge answers."""
+
+    EAGLERAY = "eagleray"
+    HTTPBIN = "httpbin"
+
+
+class EaglerayAnswer(msgspec.Struct):
+    """The body of our own judge."""
+
+    judge: str
+    client: str
+    headers: list[tuple[str, str]]
+    nonce: str = ""
+    proof: str = ""
+    session: str = ""
+    key: str = ""
+
+
+class HttpbinAnswer(msgspec.Struct):
+    """The body of httpbin's `/get` and of those like it; some give each header as a list."""
+
+    url: str
+    headers: dict[str, str | list[str]]
+    origin: str = ""
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The headers as (name, value)."""
+        return [(name, v if isinstance(v, str) else ", ".join(v)) for name, v in self.headers.items()]
+
+    @property
+    def origins(self) -> list[str]:
+        """The addresses in `origin`: those of `X-Forwarded-For`, then the peer's."""
+        return [part.strip() for part in self.origin.split(",") if part.strip()]
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What a judge saw of one request through a proxy."""
+
+    anonymity: Anonymity
+    exit_ip: str
+
+
+decode_eagleray = msgspec.json.Decoder(EaglerayAnswer).decode
+decode_httpbin = msgspec.json.Decoder(HttpbinAnswer).decode
+
+
+class JudgeUrl(msgspec.Struct, frozen=True):
+    """A judge's URL, checked and split."""
+
+    host: str
+    port: int
+    path: str  # with its query; begins with a slash
+
+    @property
+    def authority(self) -> str:
+        """`host`, or `host:port` where the port is not HTTP's own."""
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return name if self.port == 80 else f"{name}:{self.port}"
+
+    def request(self, nonce: str = "", absolute: bool = False, extra: bytes = b"") -> bytes:
+        """GET with the nonce as `n` in the query; absolute for a forward proxy (RFC 9112 section 3.2.2)."""
+        path = self.path + (("&" if "?" in self.path else "?") + "n=" + nonce if nonce else "")
+        uri = f"http://{self.authority}{path}" if absolute else path
+        line = f"GET {uri} HTTP/1.1\r\nHost: {self.authority}\r\n".encode()
+        return line + REQUEST_HEADERS + extra + b"\r\n"
+
+
+def parse_judge_url(text: str) -> JudgeUrl:
+    """Check and split a judge's URL.
+
+    Raises:
+        JudgeError: not an `http://` URL with a host.
+    """
+    try:
+        parts: SplitResult = urlsplit(text)
+        port = parts.port or 80
+    except ValueError as error:
+        raise JudgeError(f"{text!r} is not a URL: {error}") from error
+    if parts.scheme != "http" or not parts.hostname:
+        raise JudgeError(f"{text!r} is not an http:// URL")
+    path = parts.path or "/"
+    return JudgeUrl(parts.hostname, port, f"{path}?{parts.query}" if parts.query else path)
+
+
+class Judge:
+    """A judge that was asked directly: how to ask it through a proxy, and how to read what it says."""
+
+    def __init__(self, url: JudgeUrl, address: str, direct: Answer) -> None:
+        """Learn kind, own address and headers from the direct answer of `address`.
+
+        Raises:
+            JudgeError: the answer is of no known kind.
+        """
+        self.url = url
+        self.target = Target(address, url.port)
+        if direct.status != 200:
+            raise JudgeError(f"it answers with status {direct.status}")
+        self.session, self._key = "", b""
+        try:
+            own = self._learn_eagleray(decode_eagleray(direct.body))
+        except (msgspec.DecodeError, ValueError):
+            own = self._learn_httpbin(direct.body)
+        self._own = frozenset(own)
+        self._own_pattern = own_address_pattern(own)
+        self._own_is_global = any(is_global(ip_address(address)) for address in own)
+
+    def _learn_eagleray(self, answer: EaglerayAnswer) -> list[str]:
+        self.kind = JudgeKind.EAGLERAY
+        self.session, self._key = answer.session, bytes.fromhex(answer.key)
+        self._baseline = frozenset(name.lower() for name, _ in answer.headers)
+        return [str(ip_address(answer.client))]
+
+    def _learn_httpbin(self, body: bytes) -> list[str]:
+        self.kind = JudgeKind.HTTPBIN
+        try:
+            answer = decode_httpbin(body)
+            own = [str(ip_address(origin)) for origin in answer.origins]
+        except (msgspec.DecodeError, ValueError) as error:
+            raise JudgeError("its answer is neither our judge's nor httpbin's") from error
+        self._baseline = frozenset(name.lower() for name in answer.headers)
+        return own
+
+    def nonce(self, random: str) -> str:
+        """A nonce that this judge takes, from fresh random text."""
+        return f"{self.session}.{random}" if self.session else random
+
+    def read(self, answer: Answer, nonce: str, endpoint_host: str) -> Judged:
+        """What the judge saw, once the answer is proven to be its own and to belong to `nonce`.
+
+        Raises:
+            ProbeFailed: NOT_A_PROXY.
+        """
+        if answer.status != 200:
+            raise ProbeFailed(Outcome.NOT_A_PROXY, f"HTTP status {answer.status} for the judge's page")
+        try:
+            if self.kind is JudgeKind.EAGLERAY:
+                return self._read_eagleray(decode_eagleray(answer.body), nonce)
+            return self._read_httpbin(decode_httpbin(answer.body), nonce, endpoint_host)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ProbeFailed(Outcome.NOT_A_PROXY, "a page that is not the judge's") from error
+
+    def _read_eagleray(self, answer: EaglerayAnswer, nonce: str) -> Judged:
+        proven = hmac.compare_digest(answer.proof.encode(), prove(self._key, nonce).encode())
+        if answer.nonce != nonce or not proven:
+            raise ProbeFailed(Outcome.NOT_A_PROXY, "the judge's proof is missing or wrong")
+        return Judged(classify(answer.headers, self._own_pattern, self._baseline), answer.client)
+
+    def _read_httpbin(self, answer: HttpbinAnswer, nonce: str, endpoint_host: str) -> Judged:
+        if not re.search(rf"[?&]n={re.escape(nonce)}(?:&|$)", answer.url):
+            raise ProbeFailed(Outcome.NOT_A_PROXY, "the nonce did not come back")
+        level = classify(answer.pairs, self._own_pattern, self._baseline)
+        if self._origin_leaks(answer.origins, endpoint_host):
+            level = Anonymity.TRANSPARENT
+        return Judged(level, answer.origins[-1] if answer.origins else "")
+
+    def _origin_leaks(self, origins: list[str], endpoint_host: str) -> bool:
+        """Our address as origin: httpbin hides `X-Forwarded-For` from the headers and shows it here.
+
+        Alone it is a leak only on the internet: on loopback proxy and client share addresses.
+        """
+        ours = self._own.intersection(origins)
+        if len(origins) > 1:
+            return bool(ours)
+        return bool(ours) and self._own_is_global and endpoint_host not in self._own

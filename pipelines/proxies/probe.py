@@ -1,0 +1,42 @@
+"""One probe: a protocol's way to the judge, then the judged request."""
+
+from eagleray.pipelines.proxies.judging import Judge, Judged
+from eagleray.pipelines.proxies.model import Credentials, Endpoint, Protocol
+from eagleray.pipelines.proxies.protocols import http1, http_proxy, socks4, socks5
+from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
+
+TUNNELS = {
+    Protocol.HTTPS: http_proxy.connect,
+    Protocol.SOCKS4: socks4.connect,
+    Protocol.SOCKS5: socks5.connect,
+}
+
+
+def probe(
+    stream: Stream, endpoint: Endpoint, protocol: Protocol, judge: Judge, nonce: str
+) -> Exchange[Judged]:
+    """Ask `judge` through `endpoint` by `protocol`.
+
+    Raises:
+        ProbeFailed: how it failed; the stream's marks say how far it came.
+    """
+    if protocol is Protocol.HTTP:
+        answer = yield from forward(stream, endpoint.credentials, judge, nonce)
+    else:
+        yield from TUNNELS[protocol](stream, judge.target, endpoint.credentials)
+        stream.tunnel_at = stream.now
+        answer = yield from http1.read_answer(stream, judge.url.request(nonce))
+    if stream.first_byte_at is None:  # it came with the last bytes of the handshake
+        stream.first_byte_at = stream.now
+    return judge.read(answer, nonce, endpoint.host)
+
+
+def forward(
+    stream: Stream, credentials: Credentials | None, judge: Judge, nonce: str
+) -> Exchange[http1.Answer]:
+    """The judged request by HTTP forwarding."""
+    extra = http_proxy.authorization(credentials)
+    answer = yield from http1.read_answer(stream, judge.url.request(nonce, absolute=True, extra=extra))
+    if answer.status != 200:
+        http_proxy.refuse_status(answer.status, credentials)
+    return answer
