@@ -52,6 +52,45 @@ class Table(msgspec.Struct, frozen=True):
         return tuple(column.name for column in self.columns)
 
 
+class Op(StrEnum):
+    """How a filter compares a column with its value."""
+
+    EQ = "eq"
+    GE = "ge"
+    LE = "le"
+    IN = "in"  # the column is one of the values
+    HAS = "has"  # the column, a comma-separated list, holds one of the values
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """A condition on one column; `value` is a tuple for IN and HAS. Null fulfils none."""
+
+    column: str
+    op: Op
+    value: Any
+
+
+class Query(msgspec.Struct, frozen=True):
+    """Up to `limit` rows of a table that fulfil every filter, ordered by columns (`-name`: descending)."""
+
+    table: Table
+    where: tuple[Filter, ...] = ()
+    order: tuple[str, ...] = ()
+    limit: int = 1000
+
+    def __post_init__(self) -> None:
+        """Refuse unknown columns here, so that a store may put the names into a statement.
+
+        Raises:
+            ValueError: a filter or the order names a column that the table lacks.
+        """
+        named = {condition.column for condition in self.where} | {
+            name.removeprefix("-") for name in self.order
+        }
+        if unknown := named.difference(self.table.names):
+            raise ValueError(f"table {self.table.name} has no column {', '.join(sorted(unknown))}")
+
+
 class Envelope(msgspec.Struct, array_like=True, frozen=True):
     """Rows of one table on their way to the stores; `rows` is msgpack of `list[Row]`.
 

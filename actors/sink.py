@@ -1,0 +1,160 @@
+"""The sink: takes batches into the durable log, and lets one follower per store write them."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from eagleray.actors.follower import Follower, StoreStats
+from eagleray.actors.sinks.base import Key, Writer, replace_file
+from eagleray.actors.sinks.log import Log
+from eagleray.pipelines.tables import Envelope, Row, Table, decode_batch
+
+APPENDS_IN_FLIGHT = 32  # one group commit holds at most so many batches; further callers wait their turn
+SCAN_LIMIT = 20_000  # rows of one answer: some MB
+
+_encode_rows = msgspec.msgpack.Encoder().encode
+
+
+class StaleFence(Exception):
+    """Raised when a batch comes from work that an older incarnation leased: its leases are void."""
+
+    def __init__(self, fence: int, current: int) -> None:
+        super().__init__(fence, current)  # what pickle passes on
+
+    def __str__(self) -> str:
+        return "batch of incarnation {}, the sink knows {}".format(*self.args)
+
+
+class SinkStats(msgspec.Struct, frozen=True):
+    """What the sink did since its start."""
+
+    batches: int
+    rows: int
+    refused_stale: int
+    damaged: int  # stretches of the log that were skipped
+    stores: dict[str, StoreStats]
+
+
+class Sink:
+    """Appends batches to the durable log and lets one follower per store write them.
+
+    `put` answers once the batch is durable by the log's policy; stores may lag, nothing waits for them.
+    The first writer's store is the one that `scan` reads.
+    """
+
+    def __init__(self, log: Log, writers: Sequence[Writer], tables: Sequence[Table]) -> None:
+        self._log = log
+        self._tables = {table.name: table for table in tables}
+        self._followers = [Follower(log, writer, tables, self._forget_written) for writer in writers]
+        self._store = writers[0]
+        self._fence_file = log.directory / "fence"
+        self._fence = int(self._fence_file.read_text()) if self._fence_file.exists() else 0
+        self._fencing = asyncio.Lock()
+        self._in_flight = asyncio.Semaphore(APPENDS_IN_FLIGHT)
+        self._batches = self._rows = self._refused_stale = 0
+
+    async def start(self) -> None:
+        """Open the stores and begin to follow. A store that is down now is tried again later.
+
+        Raises:
+            SchemaMismatch: a store has tables of another version.
+        """
+        for follower in self._followers:
+            await follower.start()
+
+    async def put(self, batch: bytes) -> None:
+        """Take a batch (see `encode_batch`); it is durable when this returns.
+
+        Raises:
+            StaleFence: an envelope's fence is older than the registered one.
+            AppendFailed: the disk is full or broken; the batch may be put again.
+            ValueError: `batch` is no batch, is too large, or names an unknown table.
+        """
+        envelopes = self._opened(batch)
+        async with self._in_flight:
+            self._refuse_stale(envelopes)  # no await between this and the append: see `fence`
+            await self._log.append(batch)
+        self._batches += 1
+        self._rows += sum(envelope.n for envelope in envelopes)
+        for follower in self._followers:
+            follower.wake()
+
+    async def fence(self, incarnation: int) -> None:
+        """Refuse older incarnations from now on, over restarts too; then bring the first store up to date.
+
+        When this returns, `scan` reads everything that older incarnations got answered for.
+
+        Raises:
+            StaleFence: a newer incarnation is registered.
+        """
+        async with self._fencing:
+            if incarnation < self._fence:
+                raise StaleFence(incarnation, self._fence)
+            await asyncio.to_thread(replace_file, self._fence_file, f"{incarnation}\n")
+            self._fence = incarnation
+        await self._log.settled()
+        await self._followers[0].caught_up(self._log.end)
+
+    async def scan(self, table: str, after: Key | None, limit: int) -> tuple[bytes, Key | None]:
+        """A page of a table in key order: msgpack of `list[Row]`, and `after` for the next page or None.
+
+        Raises:
+            ValueError: no such table.
+            StoreError: the store does not answer.
+        """
+        if table not in self._tables:
+            raise ValueError(f"no table {table}")
+        limit = min(limit, SCAN_LIMIT)
+        rows = await self._store.scan(self._tables[table], after, limit)
+        behind = key_of(self._tables[table], rows[-1]) if len(rows) == limit else None
+        return _encode_rows(rows), behind
+
+    async def flush(self) -> None:
+        """Wait until every store has what is in the log now; a store that is down holds this up."""
+        await self._log.settled()
+        await asyncio.gather(*(follower.caught_up(self._log.end) for follower in self._followers))
+
+    async def stats(self) -> SinkStats:
+        """Counters since the start, and how far each store lags."""
+        now = time.time()
+        return SinkStats(
+            batches=self._batches,
+            rows=self._rows,
+            refused_stale=self._refused_stale,
+            damaged=len(self._log.damaged),
+            stores={follower.name: follower.stats(now) for follower in self._followers},
+        )
+
+    async def close(self) -> None:
+        """Stop following and close the stores and the log. What a store lacks waits in the log."""
+        await self._log.settled()
+        for follower in self._followers:
+            await follower.close()
+        await self._log.close()
+
+    def _opened(self, batch: bytes) -> list[Envelope]:
+        try:
+            envelopes = decode_batch(batch)
+        except msgspec.MsgspecError as error:
+            raise ValueError("not a batch of envelopes") from error
+        for envelope in envelopes:
+            table = self._tables.get(envelope.table)
+            if table is None or table.version != envelope.version:
+                raise ValueError(f"no table {envelope.table} in version {envelope.version}")
+        return envelopes
+
+    def _refuse_stale(self, envelopes: Sequence[Envelope]) -> None:
+        oldest = min((envelope.fence for envelope in envelopes), default=self._fence)
+        if oldest < self._fence:
+            self._refused_stale += 1
+            raise StaleFence(oldest, self._fence)
+
+    def _forget_written(self) -> None:
+        self._log.forget(min(follower.position for follower in self._followers))
+
+
+def key_of(table: Table, row: Row) -> Key:
+    """The key of a row."""
+    return [row[table.names.index(name)] for name in table.key]
