@@ -1,0 +1,90 @@
+"""A document from a file, a pipe or the standard input."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from eagleray.actors.sources.base import Dialable, SourceSettings, TimedOut, TooLarge, Unreachable
+from eagleray.pipelines.document import Document
+
+STDIN = "-"
+CHUNK = 1 << 20  # bytes a read; a pipe gives less
+
+T = TypeVar("T")
+
+
+class FileSource:
+    """Reads one file whole."""
+
+    def __init__(self, settings: SourceSettings, _allowed: Dialable) -> None:
+        assert settings.path is not None
+        self._settings = settings
+        self._path = settings.path
+
+    async def documents(self) -> AsyncIterator[Document]:
+        """The file's content.
+
+        Raises:
+            SourceError: Unreachable, TooLarge or TimedOut.
+        """
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                body = await in_daemon_thread(lambda: read(self._path, self._settings.max_bytes))
+        except TimeoutError:
+            raise TimedOut(f"not read to the end within {self._settings.timeout:g} s") from None
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            raise Unreachable(getattr(error, "strerror", None) or str(error)) from None
+        yield Document(self._settings.name, self._path, body, fetched_at=time.time())
+
+
+def read(path: str, max_bytes: int) -> bytes:
+    """The bytes of a file, or of the standard input.
+
+    Unbuffered: a thread that waits in a buffered standard input holds a lock on which the process aborts
+    when it ends.
+
+    Raises:
+        OSError: it can't be read.
+        TooLarge: it has more than `max_bytes`.
+    """
+    body = bytearray()
+    source: int | Path = 0 if path == STDIN else Path(path)
+    with open(source, "rb", buffering=0, closefd=source != 0) as file:
+        while chunk := file.read(CHUNK):
+            body += chunk
+            if len(body) > max_bytes:
+                raise TooLarge(f"more than {max_bytes} bytes")
+    return bytes(body)
+
+
+async def in_daemon_thread(function: Callable[[], T]) -> T:
+    """The function's result, or its exception.
+
+    A pipe may never end; unlike the executor's threads a daemon is not waited for when the process ends.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: Exception | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]
+
+    def work() -> None:
+        result, error = None, None
+        try:
+            result = function()
+        except Exception as caught:
+            error = caught
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return await done

@@ -1,0 +1,214 @@
+"""Everything that can be configured, with units, bounds and defaults. `configuration` reads it."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from eagleray.actors.sources.base import DAY, HttpUrl, SourceSettings
+from eagleray.pipelines.addresses import parse_networks
+from eagleray.pipelines.proxies.model import Anonymity, Protocol
+
+HOUR = 3600.0  # seconds
+
+ENV_PREFIX = "EAGLERAY_"
+ENV_DELIMITER = "__"
+
+
+def cidr(text: str) -> str:
+    """`text`, if it is a network such as `10.0.0.0/8`.
+
+    Raises:
+        ValueError: it is none, or has host bits set.
+    """
+    parse_networks((text,))
+    return text
+
+
+Cidr = Annotated[str, AfterValidator(cidr)]
+Country = Annotated[str, Field(pattern="^([A-Z]{2})?$")]
+
+
+class Section(BaseModel):
+    """A part of the configuration: closed, and never changed after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class LogSettings(Section):
+    """The durable log between the checks and the stores."""
+
+    fsync: Literal["always", "os"] = "always"
+    """`always`: a batch is on the disk before it counts; `os`: the kernel writes it within about 30 s."""
+
+
+class RaySettings(Section):
+    """Where the actors run."""
+
+    address: str | None = None
+    """Address of a running cluster, or `auto`; null starts Ray on this machine."""
+    namespace: str = Field(default="eagleray", min_length=1)
+    """Ray namespace of the actors."""
+    checkers: Annotated[int, Field(ge=1, le=10_000)] | Literal["auto"] = "auto"
+    """Checker actors; `auto` is one a core."""
+    scorers: int = Field(default=1, ge=1, le=1000)
+    """Scoring actors."""
+    dashboard: bool = False
+    """Start Ray's dashboard with a Ray on this machine."""
+
+
+class ProxySource(SourceSettings):
+    """A list of proxies, and what its owner says of all its entries. Labels are hints, never truth."""
+
+    protocols: frozenset[Protocol] = frozenset()
+    """Protocols that entries without one are claimed to speak."""
+    country: Country = ""
+    """Country of entries without one: ISO 3166-1 alpha-2, or empty."""
+    anonymity: Anonymity | None = None
+    """Anonymity of entries without one."""
+    credentials_last: bool = False
+    """Read the third and fourth field of `ip:port:a:b` as user and password."""
+
+
+class CheckSettings(Section):
+    """How one endpoint is checked."""
+
+    depth: Literal["quick", "full"] = "full"
+    """`quick`: one judged request for each protocol tried; `full`: everything."""
+    connect_timeout: float = Field(default=2.0, gt=0, le=60)
+    """Seconds for the TCP handshake. Linux repeats a lost SYN after 1 s and 3 s: set it just above."""
+    timeout: float = Field(default=8.0, gt=0, le=300)
+    """Seconds for one request from the first SYN to the last byte."""
+    concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] = "auto"
+    """Connections in flight of one checker; `auto` follows descriptors, ports and the lag of the loop."""
+    confirm_after: float = Field(default=0.5, ge=0, le=60)
+    """Seconds between the first success and the request that confirms it."""
+
+
+class WeightSettings(Section):
+    """Shares of quality; they sum to 1."""
+
+    completeness: float = Field(default=0.3, ge=0, le=1)
+    """How much of the record is known."""
+    accuracy: float = Field(default=0.3, ge=0, le=1)
+    """How far what was measured agrees with what was claimed."""
+    consistency: float = Field(default=0.2, ge=0, le=1)
+    """How far checks agree with each other."""
+    timeliness: float = Field(default=0.2, ge=0, le=1)
+    """How fresh the last check is."""
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Self:
+        total = self.completeness + self.accuracy + self.consistency + self.timeliness
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the weights sum to {total:g}, not to 1")
+        return self
+
+
+class ScoreSettings(Section):
+    """How proxies are ranked."""
+
+    half_life: float = Field(default=DAY, ge=60, le=365 * DAY)
+    """Seconds after which a check counts half."""
+    weights: WeightSettings = WeightSettings()
+    """Shares of quality."""
+
+
+class ScheduleSettings(Section):
+    """Bounds on the time from one check of an endpoint to the next, in seconds."""
+
+    alive_min: float = Field(default=300.0, ge=1, le=30 * DAY)
+    """A proxy that has just begun to work."""
+    alive_max: float = Field(default=6 * HOUR, ge=1, le=30 * DAY)
+    """A proxy that has worked for long."""
+    dead_min: float = Field(default=1800.0, ge=1, le=365 * DAY)
+    """An endpoint after its first failure."""
+    dead_max: float = Field(default=7 * DAY, ge=1, le=365 * DAY)
+    """An endpoint that never works."""
+
+    @model_validator(mode="after")
+    def _min_below_max(self) -> Self:
+        if self.alive_min > self.alive_max or self.dead_min > self.dead_max:
+            raise ValueError("alive_min and dead_min may not exceed alive_max and dead_max")
+        return self
+
+
+class LeaseSettings(Section):
+    """Work that a checker takes at a time."""
+
+    seconds: float = Field(default=60.0, ge=1, le=HOUR)
+    """Seconds until work that was not acknowledged is given to another checker."""
+    size: int = Field(default=500, ge=1, le=2000)
+    """Endpoints in a lease; 2 000 records is the largest batch between actors."""
+
+
+class ProxiesSettings(Section):
+    """The proxy pipeline."""
+
+    sources: tuple[ProxySource, ...] = ()
+    """Lists of proxies."""
+    judges: tuple[HttpUrl, ...] = ()
+    """Servers that say what reached them: Eagleray's own, or httpbin-like ones."""
+    allow: tuple[Cidr, ...] = ()
+    """Networks that may be dialled although they are not global."""
+    check: CheckSettings = CheckSettings()
+    """How one endpoint is checked."""
+    score: ScoreSettings = ScoreSettings()
+    """How proxies are ranked."""
+    schedule: ScheduleSettings = ScheduleSettings()
+    """When endpoints are checked again."""
+    lease: LeaseSettings = LeaseSettings()
+    """Work that a checker takes at a time."""
+
+    @field_validator("sources")
+    @classmethod
+    def _names_are_unique(cls, sources: tuple[ProxySource, ...]) -> tuple[ProxySource, ...]:
+        name, count = next(iter(Counter(source.name for source in sources).most_common(1)), ("", 0))
+        if count > 1:
+            raise ValueError(f"{count} sources are called '{name}'")
+        return sources
+
+
+class PipelinesSettings(Section):
+    """One section for each pipeline."""
+
+    proxies: ProxiesSettings = ProxiesSettings()
+    """The proxy pipeline."""
+
+
+class Settings(BaseSettings):
+    """The whole configuration. Only `configuration.load` reads files and the environment."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=ENV_DELIMITER,
+        env_ignore_empty=True,
+    )
+
+    data_dir: Path = Path("eagleray-data")
+    """Folder of the log and of the SQLite store; relative to the working directory."""
+    stores: tuple[Literal["sqlite"], ...] = Field(default=("sqlite",), min_length=1)
+    """Where results are written; each store gets every row."""
+    log: LogSettings = LogSettings()
+    """The durable log."""
+    ray: RaySettings = RaySettings()
+    """Where the actors run."""
+    pipelines: PipelinesSettings = PipelinesSettings()
+    """One section for each pipeline."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed: `configuration` has read every layer and knows where each value stands."""
+        return (init_settings,)
