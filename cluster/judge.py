@@ -95,9 +95,8 @@ async def serve(
     signals = stop_signals()
     server = Server(Judge(secret).answer, max_connections)
     listening = await asyncio.get_running_loop().create_server(server.connection, host, port, backlog=BACKLOG)
-    async with listening:
-        ready(url_of(*listening.sockets[0].getsockname()[:2]))
-        return await signals.get()
+    ready(url_of(*listening.sockets[0].getsockname()[:2]))
+    return await signals.get()  # the listener ends with the event loop: nobody waits for idle connections
 
 
 def url_of(host: str, port: int) -> str:
