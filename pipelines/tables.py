@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 Row = Sequence[Any]  # one value per column, in the table's order
+Key = Sequence[Any]  # one value per key column, in the key's order
 
 
 class Kind(StrEnum):

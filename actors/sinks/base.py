@@ -4,15 +4,13 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from eagleray.actors.sinks.frames import START, Position
 from eagleray.actors.sinks.log import sync_directory
-from eagleray.pipelines.tables import Envelope, Query, Row, Table
+from eagleray.pipelines.tables import Envelope, Key, Query, Row, Table
 
 logger = logging.getLogger(__name__)
-
-Key = Sequence[Any]  # the values of a table's key columns, in their order
 
 
 class StoreError(Exception):

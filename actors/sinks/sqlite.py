@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from eagleray.actors.sinks.base import Key, RowsRejected, SchemaMismatch, StoreError, StoreUnavailable
+from eagleray.actors.sinks.base import RowsRejected, SchemaMismatch, StoreError, StoreUnavailable
 from eagleray.actors.sinks.sqlite_statements import ddl, page, prune, select, upsert
-from eagleray.pipelines.tables import Envelope, Kind, Query, Row, Table, open_rows
+from eagleray.pipelines.tables import Envelope, Key, Kind, Query, Row, Table, open_rows
 
 T = TypeVar("T")
 

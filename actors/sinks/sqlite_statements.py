@@ -4,8 +4,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from eagleray.actors.sinks.base import Key
-from eagleray.pipelines.tables import Filter, Kind, Op, Query, Table
+from eagleray.pipelines.tables import Filter, Key, Kind, Op, Query, Table
 
 TYPES = {
     Kind.TEXT: "TEXT",

@@ -1,0 +1,83 @@
+"""The pool as its readers see it: which proxies to choose, and the row that each becomes."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol, ordered
+from eagleray.pipelines.proxies.tables import PROXIES
+from eagleray.pipelines.tables import Filter, Op, Query, Row
+
+# What a client is told to speak: `https` is HTTP with CONNECT, and `https://` would mean TLS to the proxy.
+SCHEMES = {Protocol.HTTPS: "http"}
+
+COPIED = (
+    "country",
+    "anonymity",
+    "exit_ip",
+    "latency_p50",
+    "latency_p90",
+    "quality",
+    "reliability",
+    "reliability_lower",
+    "samples",
+    "score",
+    "last_ok",
+    "checked_at",
+    "next_due",
+    "source",
+)
+COLUMNS = ("endpoint", "url", "urls", "protocols", *COPIED)
+
+
+def alive(
+    limit: int,
+    protocols: Sequence[Protocol] = (),
+    countries: Sequence[str] = (),
+    anonymity: Sequence[Anonymity] = (),
+    max_latency: float | None = None,
+    min_score: float | None = None,
+) -> Query:
+    """The query for the best living proxies, best first; latency in milliseconds, the median."""
+    conditions = (
+        (True, "alive", Op.EQ),
+        (protocols, "protocols", Op.HAS),
+        (countries, "country", Op.IN),
+        (anonymity, "anonymity", Op.IN),
+        (max_latency, "latency_p50", Op.LE),
+        (min_score, "score", Op.GE),
+    )
+    wanted = [(value, column, op) for value, column, op in conditions if value not in (None, (), [])]
+    where = tuple(Filter(column, op, value) for value, column, op in wanted)
+    return Query(PROXIES, where, ("-score",), limit)
+
+
+def proxy_row(row: Row, wanted: Sequence[Protocol] = ()) -> dict[str, Any]:
+    """A row of `PROXIES` by the names in `COLUMNS`; `urls` has only `wanted` protocols where any are named.
+
+    `url` and `urls` hold the credentials. Times are Unix seconds, latencies milliseconds.
+    """
+    record = dict(zip(PROXIES.names, row, strict=True))
+    protocols = ordered(Protocol(name) for name in record["protocols"].split(",") if name)
+    endpoint = Endpoint(record["ip"], record["port"], credentials(record["username"], record["password"]))
+    urls = proxy_urls(endpoint, [p for p in protocols if not wanted or p in wanted])
+    return {
+        "endpoint": str(endpoint),
+        "url": urls[0] if urls else "",
+        "urls": urls,
+        "protocols": [str(protocol) for protocol in protocols],
+        **{name: record[name] for name in COPIED},
+    }
+
+
+def credentials(username: str, password: str) -> Credentials | None:
+    """Credentials as a URL carries them (RFC 3986, section 3.2.1), or None where there are none."""
+    if not username and not password:
+        return None
+    return Credentials(quote(username, safe=""), quote(password, safe=""))
+
+
+def proxy_urls(endpoint: Endpoint, protocols: Sequence[Protocol]) -> list[str]:
+    """A URL for each protocol, each once: what a client is given as its proxy."""
+    schemes = dict.fromkeys(SCHEMES.get(protocol, str(protocol)) for protocol in protocols)
+    return [f"{scheme}://{endpoint.authority}" for scheme in schemes]
