@@ -22,9 +22,11 @@ class StaleFence(Exception):
 
     def __init__(self, fence: int, current: int) -> None:
         super().__init__(fence, current)  # what pickle passes on
+        self.fence = fence
+        self.current = current
 
     def __str__(self) -> str:
-        return "batch of incarnation {}, the sink knows {}".format(*self.args)
+        return f"batch of incarnation {self.fence}, the sink knows {self.current}"
 
 
 class SinkStats(msgspec.Struct, frozen=True):
@@ -41,7 +43,7 @@ class Sink:
     """Appends batches to the durable log and lets one follower per store write them.
 
     `put` answers once the batch is durable by the log's policy; stores may lag, nothing waits for them.
-    The first writer's store is the one that `scan` reads.
+    The first writer's store is the one that `scan` and `read` ask. The first call starts the followers.
     """
 
     def __init__(self, log: Log, writers: Sequence[Writer], tables: Sequence[Table]) -> None:
@@ -52,17 +54,21 @@ class Sink:
         self._fence_file = log.directory / "fence"
         self._fence = int(self._fence_file.read_text()) if self._fence_file.exists() else 0
         self._fencing = asyncio.Lock()
+        self._starting = asyncio.Lock()
+        self._idle = list(self._followers)
         self._in_flight = asyncio.Semaphore(APPENDS_IN_FLIGHT)
         self._batches = self._rows = self._refused_stale = 0
 
     async def start(self) -> None:
-        """Open the stores and begin to follow. A store that is down now is tried again later.
+        """Open the stores and begin to follow, once. A store that is down now is tried again later.
 
         Raises:
             SchemaMismatch: a store has tables of another version.
         """
-        for follower in self._followers:
-            await follower.start()
+        async with self._starting:
+            while self._idle:
+                await self._idle[-1].start()
+                self._idle.pop()
 
     async def put(self, batch: bytes) -> None:
         """Take a batch (see `encode_batch`); it is durable when this returns.
@@ -73,6 +79,7 @@ class Sink:
             ValueError: `batch` is no batch, is too large, or names an unknown table.
         """
         envelopes = self._opened(batch)
+        await self.start()
         async with self._in_flight:
             self._refuse_stale(envelopes)  # no await between this and the append: see `fence`
             await self._log.append(batch)
@@ -87,10 +94,11 @@ class Sink:
         When this returns, `scan` reads everything that older incarnations got answered for.
 
         Raises:
-            StaleFence: a newer incarnation is registered.
+            StaleFence: this incarnation or a newer one is registered.
         """
+        await self.start()
         async with self._fencing:
-            if incarnation < self._fence:
+            if incarnation <= self._fence:
                 raise StaleFence(incarnation, self._fence)
             await asyncio.to_thread(replace_file, self._fence_file, f"{incarnation}\n")
             self._fence = incarnation
@@ -106,13 +114,24 @@ class Sink:
         """
         if table not in self._tables:
             raise ValueError(f"no table {table}")
+        await self.start()
         limit = min(limit, SCAN_LIMIT)
         rows = await self._store.scan(self._tables[table], after, limit)
         behind = key_of(self._tables[table], rows[-1]) if len(rows) == limit else None
         return _encode_rows(rows), behind
 
+    async def read(self, query: Query) -> bytes:
+        """The rows that answer `query`: msgpack of `list[Row]`.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        await self.start()
+        return _encode_rows(await self._store.read(query))
+
     async def flush(self) -> None:
         """Wait until every store has what is in the log now; a store that is down holds this up."""
+        await self.start()
         await self._log.settled()
         await asyncio.gather(*(follower.caught_up(self._log.end) for follower in self._followers))
 
