@@ -1,8 +1,7 @@
-"""What the actors ask of each other. Ray's handles fulfil these from afar, the plain classes in one process."""
+"""What the actors ask of each other: Ray's handles fulfil it from afar, plain classes in one process."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
-
 
 Key = Sequence[Any]  # the values of a table's key columns
 Bytes = Any  # bytes, or Ray's reference to bytes on its way to the next actor
