@@ -9,7 +9,7 @@ import msgspec
 from eagleray.actors.follower import Follower, StoreStats
 from eagleray.actors.sinks.base import Writer, replace_file
 from eagleray.actors.sinks.log import Log
-from eagleray.pipelines.tables import Envelope, Key, Row, Table, decode_batch
+from eagleray.pipelines.tables import Envelope, Key, Query, Row, Table, decode_batch
 
 APPENDS_IN_FLIGHT = 32  # one group commit holds at most so many batches; further callers wait their turn
 SCAN_LIMIT = 20_000  # rows of one answer: some MB
