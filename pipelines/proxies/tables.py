@@ -14,7 +14,7 @@ PROXIES = Table(
         Column("password", Kind.TEXT),
         Column("alive", Kind.BOOLEAN),
         Column("outcome", Kind.TEXT),
-        Column("protocols", Kind.TEXT),  # the working ones, comma-separated
+        Column("protocols", Kind.TEXT),  # those that worked at the last success, comma-separated
         Column("claimed", Kind.TEXT),  # what the sources say, comma-separated
         Column("country", Kind.TEXT),
         Column("anonymity", Kind.TEXT),

@@ -1,0 +1,90 @@
+"""The proxy pipeline as the actors see it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from eagleray.pipelines.pipeline import Restored
+from eagleray.pipelines.proxies import packing
+from eagleray.pipelines.proxies.latency import from_percentiles
+from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol
+from eagleray.pipelines.proxies.packing import Hint, State, endpoint_key, source_id
+from eagleray.pipelines.proxies.score import PRIOR, Evidence
+from eagleray.pipelines.proxies.tables import PROXIES, TABLES
+from eagleray.pipelines.tables import Row
+
+NAME = "proxies"
+
+
+class ProxyPipeline:
+    """Implements `eagleray.pipelines.pipeline.Pipeline`."""
+
+    name = NAME
+    tables = TABLES
+    state_table = PROXIES
+    hint_size = packing.HINT.size
+    state_size = packing.STATE.size
+
+    def merge(self, old: bytes, new: bytes) -> bytes:
+        """See `packing.merge`."""
+        return packing.merge(old, new)
+
+    def restore(self, rows: Sequence[Row]) -> Restored:
+        """Keys, hints, states and due times from rows of PROXIES.
+
+        Raises:
+            ValueError: a value of a row is not what its column says.
+        """
+        restored = Restored([], [], [], [])
+        for row in rows:
+            fields = dict(zip(PROXIES.names, row, strict=True))
+            restored.keys.append(endpoint_key(endpoint(fields)))
+            restored.hints.append(hint(fields).pack())
+            restored.states.append(state(fields).pack())
+            restored.due.append(fields["next_due"])
+        return restored
+
+
+def endpoint(fields: Mapping[str, Any]) -> Endpoint:
+    """The endpoint of a row. A user name and a password that are both empty are none."""
+    username, password = fields["username"], fields["password"]
+    credentials = Credentials(username, password) if username or password else None
+    return Endpoint(fields["ip"], fields["port"], credentials)
+
+
+def hint(fields: Mapping[str, Any]) -> Hint:
+    """What the sources claimed."""
+    return Hint(
+        protocols(fields["claimed"]),
+        anonymity(fields["claimed_anonymity"]),
+        fields["country"],
+        source_id(fields["source"]),
+    )
+
+
+def state(fields: Mapping[str, Any]) -> State:
+    """What the checks found out. The evidence is in the mean, (1 + s) / (2 + n), and in n, the samples."""
+    samples = fields["samples"]
+    # Rounded, because what never worked has exactly no success, and a cheap quantile by that.
+    successes = round(fields["reliability"] * (2 * PRIOR + samples) - PRIOR, 6)
+    p50, p90 = fields["latency_p50"], fields["latency_p90"]
+    return State(
+        evidence=Evidence(successes, samples - successes, fields["checked_at"]),
+        latency=None if p50 is None else from_percentiles(p50, p90),
+        first_seen=fields["first_seen"],
+        first_ok=fields["first_ok"] or 0.0,
+        last_ok=fields["last_ok"] or 0.0,
+        checks=fields["checks"],
+        failures_in_row=fields["failures_in_row"],
+        protocols=protocols(fields["protocols"]),
+        anonymity=anonymity(fields["anonymity"]),
+    )
+
+
+def protocols(text: str) -> frozenset[Protocol]:
+    """Protocols from a comma-separated text."""
+    return frozenset(map(Protocol, text.split(","))) if text else frozenset()
+
+
+def anonymity(text: str) -> Anonymity | None:
+    """A level from its name, None from an empty text."""
+    return Anonymity(text) if text else None
