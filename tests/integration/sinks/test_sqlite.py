@@ -1,0 +1,106 @@
+import asyncio
+import sqlite3
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from eagleray.actors.sinks import sqlite
+from eagleray.actors.sinks.base import SchemaMismatch, StoreUnavailable
+from eagleray.actors.sinks.sqlite import SqliteReader, SqliteWriter
+from eagleray.pipelines.proxies.tables import CHECKS, TABLES
+from eagleray.pipelines.tables import Filter, Op, Query, seal
+
+COUNT = (
+    "import sqlite3, sys; print(sqlite3.connect(sys.argv[1], uri=True).execute(sys.argv[2]).fetchone()[0])"
+)
+
+
+@pytest.fixture
+async def store(tmp_path, events):
+    store = SqliteWriter(tmp_path / "store.sqlite")
+    await store.open()
+    await store.migrate([events])
+    yield store
+    await store.close()
+
+
+async def test_another_process_reads_while_a_transaction_is_open(store, tmp_path, events):
+    await store.write([seal("test", events, [[1, 2.0, ""]], 0)])
+    uri = f"{(tmp_path / 'store.sqlite').as_uri()}?mode=ro"
+    writing = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
+    writing.execute("BEGIN IMMEDIATE")
+    writing.execute("INSERT INTO events VALUES (2, 2.0, '')")
+    command = [sys.executable, "-c", COUNT, uri, "SELECT count(*) FROM events"]
+    found = await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=30, check=True)
+    writing.execute("ROLLBACK")
+    writing.close()
+    assert found.stdout == b"1\n"
+
+
+async def test_a_reader_cannot_write(store, tmp_path, events):
+    reader = SqliteReader(tmp_path / "store.sqlite", [events])
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader._connection.execute("DELETE FROM events")
+    reader.close()
+
+
+async def test_a_locked_file_is_unavailable_and_then_written(store, tmp_path, events, monkeypatch):
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
+    impatient = SqliteWriter(tmp_path / "store.sqlite")
+    await impatient.open()
+    await impatient.migrate([events])
+    other = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    envelope = seal("test", events, [[1, 2.0, ""]], 0)
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await impatient.write([envelope])
+    other.execute("COMMIT")
+    other.close()
+    await impatient.write([envelope])
+    assert len(await impatient.scan(events, None, 10)) == 1
+    await impatient.close()
+
+
+async def test_only_the_owner_may_read_the_file(store, tmp_path):
+    assert stat.S_IMODE((tmp_path / "store.sqlite").stat().st_mode) == 0o600
+
+
+async def test_pruning_is_bounded(store, events, monkeypatch):
+    monkeypatch.setattr(sqlite, "PRUNE_ROWS", 3)
+    await store.write([seal("test", events, [[i, 0.0, ""] for i in range(5)], 0)])
+    assert [await store.prune(1000.0) for _ in range(3)] == [3, 2, 0]
+
+
+@pytest.mark.parametrize("content", [b"this is no database" * 100, b""], ids=["garbage", "empty"])
+def test_a_file_that_is_no_pool_is_said(tmp_path, events, content):
+    (tmp_path / "bad.sqlite").write_bytes(content)
+    with pytest.raises(StoreUnavailable):
+        SqliteReader(tmp_path / "bad.sqlite", [events])
+
+
+async def test_a_writer_says_that_a_file_is_no_database(tmp_path):
+    (tmp_path / "bad.sqlite").write_bytes(b"this is no database" * 100)
+    store = SqliteWriter(tmp_path / "bad.sqlite")
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        await store.open()
+    await store.close()
+
+
+async def test_a_reader_asks_for_tables_that_are_there(store, tmp_path, state):
+    with pytest.raises(SchemaMismatch, match="table state is missing"):
+        SqliteReader(tmp_path / "store.sqlite", [state])
+
+
+async def test_history_of_one_endpoint_is_found_by_the_key(tmp_path):
+    store = SqliteWriter(tmp_path / "pool.sqlite")
+    await store.open()
+    await store.migrate(TABLES)
+    where = tuple(Filter(name, Op.EQ, value) for name, value in [("ip", "192.0.2.1"), ("port", 80)])
+    statement, values = sqlite.select(Query(CHECKS, where, ("-checked_at",)))
+    connection = sqlite3.connect(tmp_path / "pool.sqlite")
+    plan = str(connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
+    connection.close()
+    await store.close()
+    assert "USING PRIMARY KEY (ip=? AND port=?)" in plan

@@ -1,0 +1,146 @@
+"""What every store promises; a new store is a parameter of the fixture `writer`."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from eagleray.actors.sinks.base import RowsRejected, SchemaMismatch
+from eagleray.pipelines.tables import Envelope, Filter, Op, Query, Table, seal
+
+ROWS = [
+    ["192.0.2.1", 80, "http,https", True, 0.9, 5],
+    ["192.0.2.1", 81, "socks5", True, 0.5, 5],
+    ["192.0.2.2", 80, "socks4,socks5", True, None, 5],
+    ["2001:db8::1", 80, "", False, 0.1, 5],
+]
+
+
+@dataclass
+class Case:
+    where: tuple[Filter, ...]
+    found: list[int]
+    order: tuple[str, ...] = ("host", "port")
+    limit: int = 10
+
+
+async def contents(writer, table: Table) -> list[list[object]]:
+    return [list(row) for row in await writer.scan(table, None, 1000)]
+
+
+async def test_rows_come_back_as_they_were_in_key_order(writer, state):
+    await writer.write([seal("test", state, ROWS[::-1], 0)])
+    assert await contents(writer, state) == ROWS
+
+
+async def test_the_same_envelope_twice_changes_nothing(writer, state, events):
+    envelopes = [seal("test", state, ROWS, 0), seal("test", events, [[1, 2.0, "{}"]], 0)]
+    await writer.write(envelopes)
+    await writer.write(envelopes)
+    assert await contents(writer, state) == ROWS
+    assert await contents(writer, events) == [[1, 2.0, "{}"]]
+
+
+@pytest.mark.parametrize(
+    ("versions", "winner"), [([1, 2], 2), ([2, 1], 2), ([1, 3, 2], 3)], ids=["in order", "late", "between"]
+)
+async def test_the_newest_row_wins(writer, state, versions, winner):
+    for version in versions:
+        await writer.write([seal("test", state, [["192.0.2.1", 80, "", True, version / 10, version]], 0)])
+    assert await contents(writer, state) == [["192.0.2.1", 80, "", True, winner / 10, winner]]
+
+
+async def test_history_keeps_the_first_row(writer, events):
+    await writer.write([seal("test", events, [[1, 2.0, "first"], [1, 3.0, "second"]], 0)])
+    assert await contents(writer, events) == [[1, 2.0, "first"]]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case((), [0, 1, 2, 3]),
+        Case((Filter("host", Op.EQ, "192.0.2.1"),), [0, 1]),
+        Case((Filter("alive", Op.EQ, False),), [3]),
+        Case((Filter("score", Op.GE, 0.5),), [0, 1]),
+        Case((Filter("score", Op.LE, 0.5),), [1, 3]),
+        Case((Filter("port", Op.IN, (81, 82)),), [1]),
+        Case((Filter("port", Op.IN, ()),), []),
+        Case((Filter("tags", Op.HAS, ("socks5",)),), [1, 2]),
+        Case((Filter("tags", Op.HAS, ("http",)),), [0]),
+        Case((Filter("tags", Op.HAS, ("http", "socks4")),), [0, 2]),
+        Case((Filter("tags", Op.HAS, ("socks",)),), []),
+        Case((Filter("tags", Op.HAS, ()),), []),
+        Case((Filter("alive", Op.EQ, True), Filter("score", Op.GE, 0.6)), [0]),
+        Case((Filter("score", Op.GE, 0.0),), [3, 1, 0], order=("score",)),
+        Case((Filter("score", Op.GE, 0.0),), [0, 1], order=("-score",), limit=2),
+        Case((Filter("host", Op.EQ, "x' OR '1'='1"),), []),
+    ],
+    ids=lambda case: f"{[(f.column, f.op.value, f.value) for f in case.where]} by {case.order}",
+)
+async def test_query(writer, state, case):
+    await writer.write([seal("test", state, ROWS, 0)])
+    rows = await writer.read(Query(state, case.where, case.order, case.limit))
+    assert [list(row) for row in rows] == [ROWS[i] for i in case.found]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+async def test_pages_cover_a_table_once(writer, state, size):
+    await writer.write([seal("test", state, ROWS, 0)])
+    seen: list[list[object]] = []
+    after = None
+    while rows := await writer.scan(state, after, size):
+        assert len(rows) <= size
+        seen += [list(row) for row in rows]
+        after = seen[-1][:2]
+    assert seen == ROWS
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Envelope("test", "nowhere", 1, 1, 0, b"\x90"),
+        Envelope("test", "events", 2, 1, 0, b"\x90"),
+        Envelope("test", "events", 1, 1, 0, b"\xff\xff"),
+        Envelope("test", "events", 1, 1, 0, b"\x91\x91\x01"),
+        Envelope("test", "events", 1, 1, 0, b"\x91\x93\xc0\xc0\xc0"),
+        Envelope("test", "events", 1, 1, 0, b"\x91\x93\xcf" + b"\xff" * 8 + b"\x01\x01"),
+        Envelope("test", "events", 1, 1, 0, b"\x91\x93\x01\xa1x\xa1y"),
+    ],
+    ids=[
+        "no table",
+        "other version",
+        "no msgpack",
+        "too few columns",
+        "nulls",
+        "number too large",
+        "wrong type",
+    ],
+)
+async def test_rows_at_fault_are_rejected_and_nothing_of_the_call_stays(writer, events, bad):
+    good = seal("test", events, [[1, 2.0, "{}"]], 0)
+    with pytest.raises(RowsRejected):
+        await writer.write([good, bad])
+    assert await contents(writer, events) == []
+    await writer.write([good])
+    assert len(await contents(writer, events)) == 1
+
+
+async def test_prune_deletes_what_outlived_its_time(writer, state, events):
+    await writer.write([seal("test", events, [[1, 800.0, ""], [2, 899.0, ""], [3, 901.0, ""]], 0)])
+    await writer.write([seal("test", state, ROWS, 0)])
+    assert await writer.prune(1000.0) == 2
+    assert await writer.prune(1000.0) == 0
+    assert [row[0] for row in await contents(writer, events)] == [3]
+    assert await contents(writer, state) == ROWS
+
+
+async def test_migrating_again_keeps_rows(writer, state, events):
+    await writer.write([seal("test", state, ROWS, 0)])
+    await writer.migrate([state, events])
+    assert await contents(writer, state) == ROWS
+
+
+@pytest.mark.parametrize("version", [0, 2], ids=["older", "newer"])
+async def test_another_schema_version_is_refused(writer, state, version):
+    changed = Table(state.name, version, state.columns, state.key)
+    with pytest.raises(SchemaMismatch, match=f"table state has version 1 .* needs {version}"):
+        await writer.migrate([changed])
