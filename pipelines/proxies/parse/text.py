@@ -1,0 +1,148 @@
+"""Lists as text: one or more entries a line, each with what is said of it."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Network
+from itertools import zip_longest
+from urllib.parse import unquote
+
+from eagleray.pipelines.proxies.model import Candidate, Credentials, Endpoint
+from eagleray.pipelines.proxies.parse.endpoint import (
+    IPV4,
+    MAX_PORT,
+    PORT,
+    read_credentials,
+    read_endpoint,
+)
+from eagleray.pipelines.proxies.parse.labels import PROTOCOLS, Labels, candidate, overruled, with_words
+from eagleray.pipelines.proxies.parse.lines import MAX_LINE, lines
+from eagleray.pipelines.proxies.parse.refusal import Refusal
+
+MIN_PREFIX = 22  # 1 024 addresses: a provider's block; wider ranges are a scan, not a list
+
+COMMENTS = ("#", "//")
+
+_plain = re.compile(rf"({IPV4}):({PORT})")
+# scheme://userinfo@host/prefix:port and the rest. A host is bracketed, dotted digits, or a name; a clock time
+# such as 07:58:01 is neither. No part runs past an `@`, so many of them cost linear time.
+_entry = re.compile(
+    r"(?:([a-z][a-z0-9+.-]*)://)?(?:(.*)@)?(\[[^\]@]*\]|[0-9]+\.[0-9.]*|(?=[^:@]*[a-z])[\w.-]+)"
+    r"(?:/([0-9]{1,2}))?:([0-9][^:/?#@]*)(.*)",
+    re.ASCII | re.IGNORECASE,
+)
+_scheme = re.compile(r"([a-z][a-z0-9+.-]*)://", re.ASCII | re.IGNORECASE)
+_address = re.compile(r"(?:\w+://)?(?:\[[0-9a-fA-F:]+\]|[0-9]+(?:\.[0-9]+){3})(?![\w.])", re.ASCII)
+_columns = re.compile(
+    r"\s*([0-9]+(?:\.[0-9]+){3}|\[[0-9a-fA-F:.]+\])[\s,;|]+([0-9]{1,5})(?![\w.:])", re.ASCII
+)
+_separators = re.compile(r"[,;|\"'<>()]+")
+_field = re.compile(r"[\w-]+", re.ASCII)
+
+
+def parse_text(text: str, labels: Labels) -> Iterator[Candidate | Refusal]:
+    """The entries of a text."""
+    return parse_lines(lines(text), labels)
+
+
+def parse_lines(lines: Iterable[str], labels: Labels) -> Iterator[Candidate | Refusal]:
+    """The entries of the lines, as they come: nothing is kept, so a stream of any length may be read."""
+    protocols, country, anonymity = labels.protocols, labels.country, labels.anonymity
+    source, seen_at = labels.source, labels.seen_at
+    plain = _plain.fullmatch
+    for line in lines:
+        # Nearly every line of nearly every list is a bare ip:port; this path costs a tenth of the other.
+        if (match := plain(line)) and (port := int(match[2])) <= MAX_PORT:
+            yield Candidate(Endpoint(match[1], port), protocols, country, anonymity, source, seen_at)
+        else:
+            yield from parse_line(line, labels)
+
+
+def parse_line(line: str, labels: Labels) -> Iterator[Candidate | Refusal]:
+    """The entries of one line; comments, headings and prose have none.
+
+    The first word may be any `host:port`, a later one only an address: prose is full of colons. Words between
+    two entries are labels of the first.
+    """
+    if len(line) > MAX_LINE:
+        yield Refusal.LINE_TOO_LONG
+        return
+    words = [] if line.lstrip().startswith(COMMENTS) else split_words(line, labels.credentials_last)
+    found = [
+        (at, match)
+        for at, word in enumerate(words)
+        if (match := match_entry(word)) and (at == 0 or match[3][0] in "[0123456789")
+    ]
+    if words and not found:
+        yield from refuse_word(words[0])
+    for (at, match), following in zip_longest(found, found[1:]):
+        end = following[0] if following else len(words)
+        yield from read_entry(match, words[at + 1 : end], labels)
+
+
+def match_entry(word: str) -> re.Match[str] | None:
+    """The parts of a word that is `host:port`, perhaps with a scheme, credentials, a range or fields."""
+    return _entry.fullmatch(word)
+
+
+def split_words(line: str, whole: bool) -> list[str]:
+    """Words apart by white space, and by punctuation too unless a word may hold a password."""
+    words: list[str] = []
+    for word in _columns.sub(r"\1:\2", line, count=1).split():
+        if whole or "@" in word:
+            words.append(word.strip("\"',;"))
+        else:
+            words += filter(None, _separators.split(word))
+    return words
+
+
+def refuse_word(word: str) -> Iterator[Refusal]:
+    """The refusal of a line that has no `host:port` but starts like an endpoint, else nothing."""
+    if (scheme := _scheme.match(word)) and scheme[1].lower() not in PROTOCOLS:
+        yield Refusal.UNKNOWN_SCHEME
+    elif _address.match(word):
+        yield Refusal.BAD_PORT
+
+
+def read_entry(match: re.Match[str], words: Sequence[str], labels: Labels) -> Iterator[Candidate | Refusal]:
+    """The candidates that one entry stands for (a range stands for many), labelled by the words after it."""
+    scheme, userinfo, host, prefix, port, rest = match.groups()
+    credentials_last = labels.credentials_last and userinfo is None and rest.startswith(":")
+    if credentials_last:
+        credentials = read_credentials(*rest[1:].partition(":")[::2])
+    else:
+        credentials = read_userinfo(userinfo or "")
+        labels = with_words(labels, [*_field.findall(rest), *words])
+    if scheme:
+        protocols = PROTOCOLS.get(scheme.lower())
+        if protocols is None:
+            yield Refusal.UNKNOWN_SCHEME
+            return
+        labels = overruled(labels, protocols, "", None)
+    for endpoint in read_endpoints(host, prefix, port, credentials):
+        yield endpoint if isinstance(endpoint, Refusal) else candidate(endpoint, labels)
+
+
+def read_userinfo(userinfo: str) -> Credentials | Refusal | None:
+    """User and password of RFC 3986 section 3.2.1, percent-encoded. A second bare `@` is ambiguous."""
+    if "@" in userinfo:
+        return Refusal.BAD_CREDENTIALS
+    username, _, password = userinfo.partition(":")
+    return read_credentials(unquote(username), unquote(password))
+
+
+def read_endpoints(
+    host: str, prefix: str | None, port: str, credentials: Credentials | Refusal | None
+) -> Iterator[Endpoint | Refusal]:
+    """One endpoint, or one for each address of `host/prefix`; or the one reason why there is none."""
+    first = credentials if isinstance(credentials, Refusal) else read_endpoint(host, port, credentials)
+    if isinstance(first, Refusal) or prefix is None:
+        yield first
+    elif int(prefix) < MIN_PREFIX:
+        yield Refusal.RANGE_TOO_WIDE
+    else:
+        try:
+            network = IPv4Network(f"{host}/{prefix}")
+        except ValueError:  # host bits are set, or the prefix is no prefix
+            yield Refusal.NOT_AN_ADDRESS
+        else:
+            yield from (Endpoint(str(address), first.port, first.credentials) for address in network)
