@@ -94,7 +94,7 @@ class SourceSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=4096)
     """What the source is called in tables and messages; unique."""
     kind: Literal["file", "http"]
     """How it is fetched: from a file, or by GET over HTTP(S)."""

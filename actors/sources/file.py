@@ -1,20 +1,16 @@
 """A document from a file, a pipe or the standard input."""
 
 import asyncio
-import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TypeVar
 
 from eagleray.actors.sources.base import Dialable, SourceSettings, TimedOut, TooLarge, Unreachable
+from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.pipelines.document import Document
 
 STDIN = "-"
 CHUNK = 1 << 20  # bytes a read; a pipe gives less
-
-T = TypeVar("T")
 
 
 class FileSource:
@@ -59,32 +55,3 @@ def read(path: str, max_bytes: int) -> bytes:
             if len(body) > max_bytes:
                 raise TooLarge(f"more than {max_bytes} bytes")
     return bytes(body)
-
-
-async def in_daemon_thread(function: Callable[[], T]) -> T:
-    """The function's result, or its exception.
-
-    A pipe may never end; unlike the executor's threads a daemon is not waited for when the process ends.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: Exception | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
-
-    def work() -> None:
-        result, error = None, None
-        try:
-            result = function()
-        except Exception as caught:
-            error = caught
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=work, daemon=True).start()
-    return await done

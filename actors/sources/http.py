@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from eagleray.actors.sources.base import (
@@ -19,6 +20,7 @@ from eagleray.actors.sources.base import (
     TooManyRedirects,
     Unreachable,
 )
+from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.pipelines.document import Document
 from eagleray.pipelines.secrets import hide_in_url
 
@@ -64,7 +66,9 @@ class HttpSource:
         yield document
 
     async def _fetch(self, guard: "Guard") -> Document:
-        connector = aiohttp.TCPConnector(socket_factory=guard, force_close=True)
+        connector = aiohttp.TCPConnector(
+            resolver=DaemonResolver(), socket_factory=guard, use_dns_cache=False, force_close=True
+        )
         unlimited = aiohttp.ClientTimeout(total=None)  # documents() bounds the whole
         async with aiohttp.ClientSession(connector=connector, timeout=unlimited) as session:
             url, headers = URL(self._url), USER_AGENT | self._settings.headers
@@ -88,6 +92,36 @@ class HttpSource:
         return Document(
             self._settings.name, hide_in_url(self._url), bytes(body), response.content_type, time.time()
         )
+
+
+class DaemonResolver(AbstractResolver):
+    """Looks names up in daemon threads: a silent name server delays neither others nor the exit."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a host.
+
+        Raises:
+            OSError: it has none.
+        """
+        infos = await in_daemon_thread(
+            lambda: socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        )
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for kind, _, protocol, _, address in infos
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 class Guard:
