@@ -1,0 +1,217 @@
+"""The checker actor: pulls leases, checks what they hold, pushes reports, acks what the sink has taken."""
+
+import asyncio
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from eagleray.actors.checks import Checks
+from eagleray.actors.judges import first_judge
+from eagleray.actors.net.engine import Engine
+from eagleray.actors.ports import Bytes, FrontierPort, Metrics, ScorerPort, SinkPort
+from eagleray.actors.sink import StaleFence
+from eagleray.actors.sinks.log import AppendFailed
+from eagleray.pipelines.addresses import Allowed
+from eagleray.pipelines.leases import Lease
+from eagleray.pipelines.proxies.check_plan import CheckRules
+from eagleray.pipelines.proxies.judging import JudgeError
+from eagleray.pipelines.proxies.model import Candidate, Checked, CheckReport
+from eagleray.pipelines.proxies.packing import Hint, endpoint_of
+
+logger = logging.getLogger(__name__)
+
+BATCH_RECORDS = 2_000  # a batch costs about 5 ms over its four calls whatever is in it,
+BATCH_SECONDS = 0.2  # so it is flushed by size or by age
+DELIVERIES = 4  # batches between checker and sink at a time: beyond, pulling stops
+IDLE = 0.2  # seconds until the frontier is asked again where nothing was due
+LOG_RETRY = 1.0  # seconds until a batch is put again that the log had no room for
+JUDGE_RETRY = 5.0  # seconds until judges are asked again where none answered
+RENEWALS = 3  # within the life of a lease
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_lease = msgspec.msgpack.Decoder(Lease).decode
+
+
+class CheckerStats(msgspec.Struct, frozen=True):
+    """What one life of a checker did."""
+
+    name: str
+    pid: int
+    judge: str  # why there is none, or empty
+    running: int  # checks in flight
+    outcomes: dict[str, int]
+    lag: float  # seconds by which the event loop was late
+
+
+class Checker:
+    """Holds at most `concurrency` checks in flight; `start` is idempotent and begins a new life's work."""
+
+    def __init__(
+        self,
+        name: str,
+        frontier: FrontierPort,
+        scorer: ScorerPort,
+        sink: SinkPort,
+        metrics: Metrics,
+        *,
+        judges: Sequence[str],
+        allow: Sequence[str],
+        rules: CheckRules,
+        concurrency: int,
+        lease_size: int,
+        lease_seconds: float,
+    ) -> None:
+        self._name = name
+        self._frontier, self._scorer, self._sink = frontier, scorer, sink
+        self._metrics = metrics
+        self._judges = list(judges)
+        self._allowed = Allowed(allow)
+        self._rules = rules
+        self._concurrency = concurrency
+        self._lease_size = lease_size
+        self._lease_seconds = lease_seconds
+        self._incarnation = time.time_ns()
+        self._engine: Engine | None = None
+        self._checks: Checks | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._batch: list[Checked] = []
+        self._leases: Counter[int] = Counter()  # lease id -> items not delivered yet
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()  # a check or a delivery has ended
+        self._outcomes: Counter[str] = Counter()
+        self._judge_error = ""
+
+    async def start(self) -> None:
+        """Begin to work, if that has not happened yet."""
+        if self._work is None:
+            self._work = asyncio.create_task(self._run())
+        elif self._work.done():
+            self._work.result()  # what ended it is raised where somebody sees it
+
+    async def stop(self) -> None:
+        """Stop pulling, deliver what is done, give back what is not."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+        if self._engine is not None:
+            self._engine.close()
+        self._flush()
+        await asyncio.gather(*self._deliveries)
+        await self._frontier.release(list(self._leases))
+
+    async def stats(self) -> CheckerStats:
+        """What it did, and how it fares."""
+        return CheckerStats(
+            name=self._name,
+            pid=os.getpid(),
+            judge=self._judge_error,
+            running=self._checks.running if self._checks else 0,
+            outcomes=dict(self._outcomes),
+            lag=self._engine.lag if self._engine else 0.0,
+        )
+
+    async def _run(self) -> None:
+        self._engine = Engine(self._allowed, self._concurrency)
+        self._checks = await self._prepare(self._engine)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pull(self._checks))
+            tasks.create_task(self._flush_by_age())
+            tasks.create_task(self._renew())
+
+    async def _prepare(self, engine: Engine) -> Checks:
+        """Find a judge, however long that takes: without one nothing can be said of any proxy."""
+        while True:
+            try:
+                judge = await first_judge(self._judges, engine, self._allowed)
+            except JudgeError as error:
+                if not self._judge_error:
+                    logger.warning("%s cannot judge: %s", self._name, error)
+                self._judge_error = str(error)
+                await asyncio.sleep(JUDGE_RETRY)
+            else:
+                self._judge_error = ""
+                return Checks(engine, judge, self._rules, self._name)
+
+    async def _pull(self, checks: Checks) -> None:
+        while True:
+            room = self._concurrency - checks.running
+            if room <= 0 or len(self._deliveries) >= DELIVERIES:
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            data = await self._frontier.lease(self._name, self._incarnation, min(room, self._lease_size))
+            if data:
+                self._begin(checks, _decode_lease(data))
+            else:
+                await asyncio.sleep(IDLE)
+
+    def _begin(self, checks: Checks, lease: Lease) -> None:
+        """Start a check for each item of a lease."""
+        self._leases[lease.id] += len(lease)
+        for slot, key, hint, state in lease.items():
+            candidate = Candidate(endpoint_of(key), Hint.unpack(hint).protocols)
+            checks.begin(candidate, partial(self._done, lease.id, slot, hint, state))
+
+    def _done(self, lease_id: int, slot: int, hint: bytes, state: bytes, report: CheckReport) -> None:
+        """Put a finished item into the batch, with what rode along in its lease."""
+        self._batch.append(Checked(lease_id, slot, hint, state, report))
+        self._changed.set()
+        if len(self._batch) >= BATCH_RECORDS:
+            self._flush()
+
+    async def _flush_by_age(self) -> None:
+        while True:
+            await asyncio.sleep(BATCH_SECONDS)
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._batch:
+            batch, self._batch = self._batch, []
+            delivery = asyncio.create_task(self._deliver(batch))
+            self._deliveries.add(delivery)
+            delivery.add_done_callback(self._delivered)
+
+    def _delivered(self, delivery: asyncio.Task[None]) -> None:
+        self._deliveries.discard(delivery)
+        self._changed.set()
+        if not delivery.cancelled() and (error := delivery.exception()):
+            logger.error("%s: a batch was not taken, its leases will expire: %s", self._name, error)
+
+    async def _deliver(self, batch: list[Checked]) -> None:
+        """Score, make durable, then ack: an item is settled only once its record can't be lost."""
+        try:
+            records, acks = await self._scorer.score(_encode(batch))
+            await self._put(records)
+            await self._frontier.ack(acks)
+            self._tally(batch)
+        except StaleFence:
+            logger.info("%s: the frontier has a new life, %d results are void", self._name, len(batch))
+        finally:
+            for checked in batch:
+                self._leases[checked.lease_id] -= 1
+            self._leases = +self._leases
+
+    async def _put(self, records: Bytes) -> None:
+        """Put until the sink has room: meanwhile this delivery is open, and pulling stops."""
+        while True:
+            try:
+                return await self._sink.put(records)
+            except AppendFailed as error:
+                logger.warning("%s waits for the log: %s", self._name, error)
+                await asyncio.sleep(LOG_RETRY)
+
+    def _tally(self, batch: list[Checked]) -> None:
+        outcomes = Counter(checked.report.outcome.value for checked in batch)
+        self._outcomes += outcomes
+        for outcome, amount in outcomes.items():
+            self._metrics.count("checks", amount, outcome=outcome)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_seconds / RENEWALS)
+            await self._frontier.renew(list(self._leases))

@@ -1,0 +1,134 @@
+"""`eagleray run`: the pipeline by the configuration, on a local Ray or a running cluster."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eagleray.cluster.cli.config import ConfigOption, read_settings
+from eagleray.cluster.cli.console import Exit, fail, note, print_json
+
+if TYPE_CHECKING:
+    from eagleray.cluster.runner import Finished
+    from eagleray.cluster.settings import Settings
+    from eagleray.cluster.supervisor import Progress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run")(run)
+
+
+def run(
+    config: ConfigOption = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Poll every source once, check what is due, and end.")
+    ] = False,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Ray cluster to join, `auto` for the one on this machine."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Where log and SQLite store lie.")] = None,
+    pipeline: Annotated[str, typer.Option(help="Which pipeline to run.")] = "proxies",
+    as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")] = False,
+) -> None:
+    """Collect, check, score and store until Ctrl-C, which saves what was done, or with --once until done."""
+    if pipeline != "proxies":
+        fail(f"there is no pipeline {pipeline!r}", "There is: proxies.")
+    flags: dict[str, Any] = {"ray": {"address": address}} if address else {}
+    if data:
+        flags["data_dir"] = data
+    settings = read_settings(config, flags)
+    refuse_unusable(settings)
+    finished = execute(settings, once)
+    summary = summarize(finished.progress)
+    if as_json:
+        print_json(summary)
+    else:
+        report(summary, settings)
+    raise typer.Exit(exit_code(finished))
+
+
+def refuse_unusable(settings: "Settings") -> None:
+    """End the command where the configuration leaves nothing to do."""
+    proxies = settings.pipelines.proxies
+    if not proxies.sources:
+        fail(
+            "no source is configured", "Add one under pipelines.proxies.sources (see `eagleray config show`)."
+        )
+    if not proxies.judges:
+        fail("no judge is configured", "Add one under pipelines.proxies.judges, or start `eagleray judge`.")
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"cannot write to {settings.data_dir}: {error.strerror}", "Give a directory with --data.")
+
+
+def execute(settings: "Settings", once: bool) -> "Finished":
+    """Run with progress on stderr; what stops it becomes one sentence."""
+    from ray.exceptions import RayError
+
+    from eagleray.cluster import runner
+    from eagleray.cluster.progress import Display
+
+    with Display() as display:
+
+        def on_start(dashboard: str) -> None:
+            display.say(f"Ray is up; dashboard: {dashboard or 'off'}")
+
+        display.say("Starting Ray …")
+        try:
+            return runner.execute(settings, once, on_start, display.show)
+        except ConnectionError as error:
+            fail(f"cannot join Ray: {error}", "Is the cluster up? `ray status` tells.")
+        except RayError as error:
+            fail(f"an actor failed for good: {error}", "Its log is below /tmp/ray/session_latest/logs.")
+        except KeyboardInterrupt:
+            raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+def summarize(progress: "Progress") -> dict[str, Any]:
+    """What a run came to."""
+    collector, frontier, sink = progress.collector, progress.frontier, progress.sink
+    polls = collector.polls if collector else []
+    return {
+        "sources": len(polls),
+        "source_errors": {poll.source: poll.error for poll in polls if poll.error},
+        "refused": dict(sum((Counter(poll.refused) for poll in polls), Counter())),
+        "candidates": frontier.known if frontier else 0,
+        "checked": progress.checked,
+        "alive": progress.outcomes["ok"],
+        "outcomes": dict(progress.outcomes.most_common()),
+        "seconds": round(progress.seconds, 2),
+        "redelivered": frontier.redelivered if frontier else 0,
+        "judge_error": progress.judge_error,
+        "stores": {
+            name: {"rows": store.rows, "lag": round(store.lag_seconds, 3)}
+            for name, store in (sink.stores if sink else {}).items()
+        },
+    }
+
+
+def report(summary: dict[str, Any], settings: "Settings") -> None:
+    """The same for a person, on stderr, and what to type next."""
+    for source, error in summary["source_errors"].items():
+        note(f"source {source}: {error}")
+    if summary["judge_error"]:
+        note(f"no proxy could be judged: {summary['judge_error']}")
+    outcomes = ", ".join(f"{outcome} {count:,}" for outcome, count in summary["outcomes"].items())
+    note(
+        f"{summary['checked']:,} checked in {summary['seconds']:.1f} s, {summary['alive']:,} alive"
+        + (f" ({outcomes})" if outcomes else "")
+    )
+    flag = f" --data {settings.data_dir}" if settings.data_dir != Path("eagleray-data") else ""
+    note(f"The data lie in {settings.data_dir}. Next: eagleray list{flag}; eagleray get{flag}")
+    sys.stderr.flush()
+
+
+def exit_code(finished: "Finished") -> Exit:
+    """What the shell learns."""
+    if finished.interrupted:
+        return Exit.INTERRUPTED
+    return Exit.CANNOT_JUDGE if finished.progress.judge_error else Exit.DONE

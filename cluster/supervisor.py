@@ -1,0 +1,124 @@
+"""Keeps the actors working, tells how far they are, and ends the run: done, interrupted, or not able to."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import msgspec
+from ray.exceptions import RayActorError
+
+from eagleray.actors.checker import CheckerStats
+from eagleray.actors.collector import CollectorStats
+from eagleray.actors.sink import SinkStats
+from eagleray.cluster.topology import Fleet
+from eagleray.pipelines.frontier import Stats as FrontierStats
+
+BEAT = 0.25  # seconds between rounds: an actor that was killed is back at work that much after it is back
+CALL_LIMIT = 60.0  # seconds for one round of answers; an actor's restart and recovery fit
+STOP_LIMIT = 15.0  # seconds for a clean end after an interrupt
+
+
+class Progress(msgspec.Struct):
+    """Where a run stands."""
+
+    seconds: float = 0.0
+    frontier: FrontierStats | None = None
+    collector: CollectorStats | None = None
+    sink: SinkStats | None = None
+    checkers: Sequence[CheckerStats] = ()
+    checked: int = 0  # settled by the frontier, over all its lives
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """Outcomes as the checkers' present lives counted them."""
+        total: Counter[str] = Counter()
+        for checker in self.checkers:
+            total.update(checker.outcomes)
+        return total
+
+    @property
+    def judge_error(self) -> str:
+        """Why no checker has a judge, or empty."""
+        errors = [checker.judge for checker in self.checkers]
+        return errors[0] if errors and all(errors) else ""
+
+    @property
+    def rate(self) -> float:
+        """Checks a second since the start."""
+        return self.checked / self.seconds if self.seconds else 0.0
+
+
+class Supervisor:
+    """Beats: each round wakes actors that came back empty, and looks where everybody stands."""
+
+    def __init__(self, fleet: Fleet, show: Callable[[Progress], None]) -> None:
+        self._fleet = fleet
+        self._show = show
+        self._started = time.monotonic()
+        self._acked: dict[int, int] = {}  # incarnation -> settled
+        self.progress = Progress()
+        self.stopping = asyncio.Event()
+
+    async def run(self, once: bool) -> None:
+        """Keep the run going until it is done (`once`) or `stopping` is set."""
+        while not self.stopping.is_set():
+            await self._unless_stopping(self._beat())
+            if once and (self._done() or (self.progress.judge_error and self._settled())):
+                return
+            await self._unless_stopping(asyncio.sleep(BEAT))
+
+    async def finish(self) -> None:
+        """Stop checkers, deliver what they have, and wait until the stores have it all."""
+        stops = [checker.stop.remote() for checker in self._fleet.checkers]
+        await asyncio.wait_for(asyncio.gather(*stops, return_exceptions=True), STOP_LIMIT)
+        await asyncio.wait_for(self._fleet.sink.flush.remote(), STOP_LIMIT)
+        await self._look()
+
+    async def _unless_stopping(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`, but leave it as soon as the run is to stop."""
+        task, stopping = asyncio.create_task(work), asyncio.create_task(self.stopping.wait())
+        await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+        for other in (task, stopping):
+            other.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
+        if task.done() and not task.cancelled():
+            task.result()
+
+    async def _beat(self) -> None:
+        """One round; an actor that is just coming back is met again in the next one."""
+        try:
+            await asyncio.wait_for(self._round(), CALL_LIMIT)
+        except RayActorError:
+            return
+        self._show(self.progress)
+
+    async def _round(self) -> None:
+        fleet = self._fleet
+        await asyncio.gather(*(checker.start.remote() for checker in fleet.checkers))
+        stats = await fleet.frontier.stats.remote()
+        await fleet.collector.start.remote(stats.incarnation)
+        await self._look()
+
+    async def _look(self) -> None:
+        fleet, progress = self._fleet, self.progress
+        # The collector before the frontier: once that says "settled", the frontier's figures have its offers.
+        progress.collector = await fleet.collector.stats.remote()
+        progress.frontier = frontier = await fleet.frontier.stats.remote()
+        progress.checkers = await asyncio.gather(*(checker.stats.remote() for checker in fleet.checkers))
+        progress.sink = await fleet.sink.stats.remote()
+        progress.seconds = time.monotonic() - self._started
+        self._acked[frontier.incarnation] = frontier.acked
+        progress.checked = sum(self._acked.values())
+
+    def _settled(self) -> bool:
+        """Every source was polled, and the frontier of this very life knows what they list."""
+        collector, frontier = self.progress.collector, self.progress.frontier
+        return bool(
+            collector and frontier and collector.settled and collector.incarnation == frontier.incarnation
+        )
+
+    def _done(self) -> bool:
+        frontier = self.progress.frontier
+        return self._settled() and frontier is not None and not frontier.due and not frontier.leased

@@ -1,0 +1,147 @@
+"""Puts the actors together: which there are, what each is told, and in what order they start."""
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ray
+
+from eagleray.actors import ray_classes
+from eagleray.actors.sinks.log import Fsync
+from eagleray.actors.source import Feed
+from eagleray.cluster.checking import auto_concurrency
+from eagleray.cluster.paths import database, log_dir
+from eagleray.cluster.settings import ProxiesSettings, ProxySource, Settings
+from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
+from eagleray.pipelines.proxies.packing import source_id
+from eagleray.pipelines.proxies.parse import Labels
+from eagleray.pipelines.proxies.pipeline import ProxyPipeline
+from eagleray.pipelines.proxies.quality import Weights
+from eagleray.pipelines.proxies.schedule import ScheduleRules
+from eagleray.pipelines.proxies.scoring import ScoringRules
+
+PIPELINE = ProxyPipeline()
+
+
+class Fleet(NamedTuple):
+    """Handles of the actors."""
+
+    sink: Any
+    frontier: Any
+    collector: Any
+    scorers: list[Any]
+    checkers: list[Any]
+
+
+def start_ray(settings: Settings) -> str:
+    """Join the cluster of the settings, or start Ray on this machine; the dashboard's URL, if there is one.
+
+    Raises:
+        ConnectionError: there is no cluster at the address.
+    """
+    local = settings.ray.address is None
+    context = ray.init(
+        address="local" if local else settings.ray.address,
+        namespace=settings.ray.namespace,
+        num_cpus=checkers_wanted(settings) if local else None,
+        include_dashboard=settings.ray.dashboard if local else None,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    url = context.dashboard_url
+    return f"http://{url}" if url else ""
+
+
+def checkers_wanted(settings: Settings) -> int:
+    """Checker actors: one for each core that the cluster has, or this machine before Ray has started."""
+    if settings.ray.checkers != "auto":
+        return settings.ray.checkers
+    if not ray.is_initialized():
+        return os.cpu_count() or 1
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return max(1, int(resources.get("CPU", 1)))
+
+
+def launch(settings: Settings, once: bool) -> Fleet:
+    """Start every actor; a single run checks what is due now and no more."""
+    proxies, namespace = settings.pipelines.proxies, settings.ray.namespace
+    data = settings.data_dir.resolve()
+    sink = ray_classes.start_sink(
+        namespace,
+        log=log_dir(data),
+        fsync=Fsync(settings.log.fsync),
+        stores={kind: {"path": database(data)} for kind in settings.stores},
+        tables=PIPELINE.tables,
+    )
+    frontier = ray_classes.start_frontier(
+        namespace,
+        pipeline=PIPELINE,
+        lease_seconds=proxies.lease.seconds,
+        due_before=time.time() if once else None,
+    )
+    scorers = ray_classes.start_scorers(
+        settings.ray.scorers,
+        namespace,
+        rules=scoring_rules(proxies),
+        sources={source_id(source.name): source.name for source in proxies.sources},
+    )
+    checkers = ray_classes.start_checkers(
+        checkers_wanted(settings),
+        namespace,
+        settings.ray.scorers,
+        judges=proxies.judges,
+        allow=proxies.allow,
+        rules=check_rules(proxies),
+        concurrency=concurrency(proxies),
+        lease_size=proxies.lease.size,
+        lease_seconds=proxies.lease.seconds,
+    )
+    collector = ray_classes.start_collector(
+        namespace, pipeline=PIPELINE.name, feeds=feeds(proxies), allow=proxies.allow
+    )
+    return Fleet(sink, frontier, collector, scorers, checkers)
+
+
+def feeds(proxies: ProxiesSettings) -> list[Feed]:
+    """The sources; a relative path means the directory that the command was typed in."""
+    return [Feed(absolute(source), labels(source)) for source in proxies.sources]
+
+
+def absolute(source: ProxySource) -> ProxySource:
+    """The source with its path made absolute: actors have working directories of their own."""
+    if source.path is None or source.path == "-":
+        return source
+    return source.model_copy(update={"path": str(Path(source.path).resolve())})
+
+
+def labels(source: ProxySource) -> Labels:
+    """What the source's owner says of all its entries."""
+    return Labels(source.protocols, source.country, source.anonymity, source.credentials_last)
+
+
+def check_rules(proxies: ProxiesSettings) -> CheckRules:
+    """How deep to look and how long to wait."""
+    check = proxies.check
+    return CheckRules(
+        depth=Depth(check.depth),
+        connect_timeout=check.connect_timeout,
+        timeout=check.timeout,
+        confirm_after=check.confirm_after,
+    )
+
+
+def scoring_rules(proxies: ProxiesSettings) -> ScoringRules:
+    """How evidence ages, what counts as quality, and when to check again."""
+    return ScoringRules(
+        half_life=proxies.score.half_life,
+        weights=Weights(**proxies.score.weights.model_dump()),
+        schedule=ScheduleRules(**proxies.schedule.model_dump()),
+    )
+
+
+def concurrency(proxies: ProxiesSettings) -> int:
+    """Connections in flight of one checker."""
+    wanted = proxies.check.concurrency
+    return auto_concurrency() if wanted == "auto" else wanted
