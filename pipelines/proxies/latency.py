@@ -11,7 +11,7 @@ LEAST_VARIANCE = 1e-4  # a spread of 1 %: below that it is the clock's
 LEAST = 0.01  # milliseconds; a shorter time is an error of the clock, and 0 has no logarithm
 
 
-class Latency(msgspec.Struct):
+class Latency(msgspec.Struct, gc=False):
     """Exponentially weighted mean and variance of ln(milliseconds)."""
 
     mu: float

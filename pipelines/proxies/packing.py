@@ -31,7 +31,7 @@ ANONYMITIES = (None, *Anonymity)  # its position is the code of a level
 ANONYMITY_CODES = {level: code for code, level in enumerate(ANONYMITIES)}
 
 
-class Hint(msgspec.Struct):
+class Hint(msgspec.Struct, gc=False):
     """What the sources claim about an endpoint."""
 
     protocols: frozenset[Protocol] = frozenset()
@@ -51,14 +51,14 @@ class Hint(msgspec.Struct):
         return cls(PROTOCOL_SETS[bits], ANONYMITIES[code], country.rstrip(b"\0").decode("ascii"), source)
 
 
-class State(msgspec.Struct):
-    """What checks found out about an endpoint. Times are Unix seconds, whole once packed; 0 is never."""
+class State(msgspec.Struct, gc=False):
+    """What checks found out about an endpoint. Times are whole Unix seconds, rounded down; 0 is never."""
 
     evidence: Evidence
     latency: Latency | None = None
-    first_seen: float = 0.0  # start of the first check
-    first_ok: float = 0.0
-    last_ok: float = 0.0
+    first_seen: int = 0  # start of the first check
+    first_ok: int = 0
+    last_ok: int = 0
     checks: int = 0
     failures_in_row: int = 0
     protocols: frozenset[Protocol] = frozenset()  # those that worked at the last success
@@ -72,9 +72,9 @@ class State(msgspec.Struct):
             self.evidence.failures,
             *latency,
             int(self.evidence.at),
-            int(self.first_seen),
-            int(self.first_ok),
-            int(self.last_ok),
+            self.first_seen,
+            self.first_ok,
+            self.last_ok,
             min(self.checks, MOST_CHECKS),
             min(self.failures_in_row, MOST_FAILURES),
             PROTOCOL_BITS[self.protocols],

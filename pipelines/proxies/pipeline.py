@@ -70,9 +70,9 @@ def state(fields: Mapping[str, Any]) -> State:
     return State(
         evidence=Evidence(successes, samples - successes, fields["checked_at"]),
         latency=None if p50 is None else from_percentiles(p50, p90),
-        first_seen=fields["first_seen"],
-        first_ok=fields["first_ok"] or 0.0,
-        last_ok=fields["last_ok"] or 0.0,
+        first_seen=int(fields["first_seen"]),
+        first_ok=int(fields["first_ok"] or 0),
+        last_ok=int(fields["last_ok"] or 0),
         checks=fields["checks"],
         failures_in_row=fields["failures_in_row"],
         protocols=protocols(fields["protocols"]),

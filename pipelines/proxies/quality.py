@@ -52,7 +52,7 @@ def consistency(successes: float, failures: float) -> float:
     return successes / (successes + failures) if successes else 0.0
 
 
-def timeliness(last_ok: float, now: float) -> float:
+def timeliness(last_ok: int, now: float) -> float:
     """By the age of the last success (Unix seconds): 1 under an hour, 0.8 under a day, else 0.5; never: 0."""
     if not last_ok:
         return 0.0

@@ -9,7 +9,7 @@ PRIOR = 1.0  # of either kind: Beta(1, 1), every reliability is as likely as any
 LOWER = 0.05  # the quantile that bounds the central 90 % interval from below
 
 
-class Evidence(msgspec.Struct):
+class Evidence(msgspec.Struct, gc=False):
     """What speaks for and against a proxy, as it counts at a time."""
 
     successes: float = 0.0

@@ -9,7 +9,7 @@ from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.leases import NUMBER_BITS, Acks
 from eagleray.pipelines.proxies.latency import observed
 from eagleray.pipelines.proxies.model import Checked, CheckReport, Endpoint
-from eagleray.pipelines.proxies.packing import PROTOCOL_TEXTS, Hint, State, endpoint_key
+from eagleray.pipelines.proxies.packing import PROTOCOL_TEXTS, Hint, State
 from eagleray.pipelines.proxies.pipeline import NAME
 from eagleray.pipelines.proxies.quality import (
     Weights,
@@ -62,7 +62,7 @@ def score_batch(checked: bytes, rules: ScoringRules, sources: Mapping[int, str])
             continue
         state = after(State.unpack(item.state), report, rules.half_life)
         states.append(state.pack())
-        due.append(next_due(state, endpoint_key(report.endpoint), report.checked_at, rules.schedule))
+        due.append(next_due(state, str(report.endpoint).encode(), report.checked_at, rules.schedule))
         proxies.append(proxy_row(item, state, due[-1], sources, rules.weights))
         if state.first_ok:
             checks.append(check_row(item))
@@ -84,8 +84,8 @@ def acks_of(items: Sequence[Checked], states: Sequence[bytes], due: Sequence[flo
 
 def after(state: State, report: CheckReport, half_life: float) -> State:
     """The state after one more check. Evidence counts only what is charged to the proxy itself."""
-    now = report.checked_at
-    evidence = decayed(state.evidence, now, half_life)
+    now = int(report.checked_at)
+    evidence = decayed(state.evidence, report.checked_at, half_life)
     latency, first_ok, last_ok, failures = (
         state.latency,
         state.first_ok,
