@@ -6,7 +6,7 @@ from typing import Any
 from eagleray.pipelines.pipeline import Restored
 from eagleray.pipelines.proxies import packing
 from eagleray.pipelines.proxies.latency import from_percentiles
-from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol
+from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol, canonical_host
 from eagleray.pipelines.proxies.packing import Hint, State, endpoint_key, source_id
 from eagleray.pipelines.proxies.score import PRIOR, Evidence
 from eagleray.pipelines.proxies.tables import PROXIES, TABLES
@@ -48,7 +48,7 @@ def endpoint(fields: Mapping[str, Any]) -> Endpoint:
     """The endpoint of a row. A user name and a password that are both empty are none."""
     username, password = fields["username"], fields["password"]
     credentials = Credentials(username, password) if username or password else None
-    return Endpoint(fields["ip"], fields["port"], credentials)
+    return Endpoint(canonical_host(fields["ip"]), fields["port"], credentials)
 
 
 def hint(fields: Mapping[str, Any]) -> Hint:
