@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -46,6 +47,7 @@ class Collector:
         self._pipeline = pipeline
         self._feeds = list(feeds)
         self._allowed = Allowed(allow)
+        self._worker = ThreadPoolExecutor(max_workers=1)  # one parser at a time: the loop needs its turns
         self._polling = asyncio.Semaphore(MAX_POLLS)
         self._publishing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -79,7 +81,7 @@ class Collector:
     async def _follow(self, feed: Feed) -> None:
         while True:
             async with self._polling:
-                harvest = await poll(feed, self._allowed)
+                harvest = await poll(feed, self._allowed, self._worker)
             self._keep(harvest)
             await self._publish(harvest.poll.source)
             await asyncio.sleep(feed.settings.interval)

@@ -3,19 +3,20 @@
 import asyncio
 import resource
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import islice
 
 from eagleray.actors.checks import Checks
 from eagleray.actors.judges import first_judge
 from eagleray.actors.net.engine import Engine
+from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.check_plan import CheckRules
 from eagleray.pipelines.proxies.model import Candidate, CheckReport
 
 MAX_CONCURRENCY = 15_000  # connections at a time: what one event loop serves in time
 RESERVED_DESCRIPTORS = 256  # for everything but checks: the loop, files, stores, the interpreter
-STARTS_A_TURN = 256  # checks begun before the loop runs on
+STARTS_A_TURN = 256  # checks begun at a time: few enough for the loop, enough to be worth a thread's turn
 
 
 def auto_concurrency() -> int:
@@ -56,7 +57,10 @@ async def check(
 
 
 async def drain(checks: Checks, candidates: Iterator[Candidate], limit: int) -> AsyncIterator[CheckReport]:
-    """Keep up to `limit` checks running until `candidates` ends; give their reports as they come."""
+    """Keep up to `limit` checks running until `candidates` ends; give their reports as they come.
+
+    Candidates are pulled in a thread: they may come from a pipe that has nothing to say for a while.
+    """
     reports: deque[CheckReport] = deque()
     wake = asyncio.Event()
 
@@ -64,22 +68,19 @@ async def drain(checks: Checks, candidates: Iterator[Candidate], limit: int) -> 
         reports.append(report)
         wake.set()
 
+    pull: asyncio.Task[list[Candidate]] | None = None
     more = True
     while more or checks.running or reports:
-        if more and checks.running < limit:
-            more = begin_some(checks, candidates, done)
-            await asyncio.sleep(0)  # the loop serves sockets before more is begun
-        elif not reports:
-            wake.clear()
+        if more and pull is None and checks.running < limit:
+            pull = asyncio.create_task(in_daemon_thread(lambda: list(islice(candidates, STARTS_A_TURN))))
+            pull.add_done_callback(lambda _: wake.set())
+        if not reports:
             await wake.wait()
+        wake.clear()
+        if pull is not None and pull.done():
+            turn, pull = pull.result(), None
+            more = len(turn) == STARTS_A_TURN
+            for candidate in turn:
+                checks.begin(candidate, done)
         while reports:
             yield reports.popleft()
-
-
-def begin_some(checks: Checks, candidates: Iterator[Candidate], done: Callable[[CheckReport], None]) -> bool:
-    """Begin a turn's worth of checks; False once there is no candidate left."""
-    began = 0
-    for candidate in islice(candidates, STARTS_A_TURN):
-        checks.begin(candidate, done)
-        began += 1
-    return began == STARTS_A_TURN

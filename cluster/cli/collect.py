@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eagleray.pipelines.addresses import Allowed
 
 COLUMNS = ("source", "documents", "bytes", "entries", "candidates", "refused", "error", "seconds")
+TABLE_COLUMNS = ("source", "entries", "candidates", "refused", "error")  # what fits a terminal
 
 
 def register(app: typer.Typer) -> None:
@@ -138,7 +139,7 @@ def report(summary: dict[str, Any], as_json: bool) -> None:
     if as_json or not sys.stdout.isatty():
         print_json(summary)
         return
-    table = row_writer(Format.TABLE, sys.stdout, COLUMNS)
+    table = row_writer(Format.TABLE, sys.stdout, TABLE_COLUMNS)
     for row in summary["sources"]:
         table.write(row | {"refused": counted(row["refused"])})
     table.close()

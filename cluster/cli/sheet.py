@@ -1,0 +1,102 @@
+"""What `eagleray check` shows: a row for each report, progress while it runs, a summary at the end."""
+
+import resource
+import time
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import msgspec
+
+from eagleray.cluster.cli.console import Format, note, row_writer
+from eagleray.cluster.pool import proxy_urls
+from eagleray.pipelines.proxies.model import CheckReport
+
+COLUMNS = ("endpoint", "works_as", "anonymity", "exit_ip", "first_byte_ms", "confirmed")
+ALL_COLUMNS = (*COLUMNS, "outcome", "step")
+CSV_COLUMNS = ("endpoint", "alive", "outcome", *COLUMNS[1:])
+PROGRESS_EVERY = 2.0  # seconds between lines of progress
+
+
+class Sheet:
+    """Rows on `stream`, everything else on stderr. Only what lives is written, unless `show_all`."""
+
+    def __init__(self, stream: TextIO, form: Format, show_all: bool) -> None:
+        columns = CSV_COLUMNS if form is Format.CSV else ALL_COLUMNS if show_all else COLUMNS
+        self._writer = row_writer(form, stream, columns)
+        self._show_all = show_all
+        self._outcomes: Counter[str] = Counter()
+        self._started = time.monotonic()
+        self._cpu = cpu_seconds()
+        self._progress_at = self._started + PROGRESS_EVERY
+
+    @property
+    def alive(self) -> int:
+        """How many work."""
+        return self._outcomes["ok"]
+
+    @property
+    def checked(self) -> int:
+        """How many were checked."""
+        return self._outcomes.total()
+
+    def write(self, report: CheckReport) -> None:
+        """Take one report."""
+        self._outcomes[report.outcome.value] += 1
+        if report.alive or self._show_all:
+            self._writer.write(row(report))
+        if time.monotonic() >= self._progress_at:
+            self._progress_at = time.monotonic() + PROGRESS_EVERY
+            note(f"{self.checked:,} checked, {self.alive:,} alive, {self.rate:,.0f} checks/s")
+
+    @property
+    def rate(self) -> float:
+        """Checks a second."""
+        return self.checked / max(1e-9, time.monotonic() - self._started)
+
+    def close(self, refused: Mapping[str, int], duplicates: int) -> None:
+        """Write what waits, and the summary."""
+        self._writer.close()
+        seconds = time.monotonic() - self._started
+        cpu = 1e6 * (cpu_seconds() - self._cpu) / max(1, self.checked)
+        for title, counts in (("outcomes", self._outcomes), ("refused", Counter(refused))):
+            if counts:
+                note(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in counts.most_common()))
+        note(
+            f"{self.checked:,} checked, {self.alive:,} alive, {duplicates:,} duplicates passed over; "
+            f"{seconds:.1f} s, {self.rate:,.0f} checks/s, {cpu:.0f} µs CPU a check"
+        )
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process so far."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def row(report: CheckReport) -> dict[str, Any]:
+    """A report as programs read it; `works_as`, `first_byte_ms` and `step` sum it up for people."""
+    working = report.working
+    times = [report.protocols[protocol].first_byte_ms for protocol in working]
+    return {
+        "endpoint": str(report.endpoint),
+        "alive": report.alive,
+        "outcome": report.outcome.value,
+        "protocols": {name.value: msgspec.to_builtins(result) for name, result in report.protocols.items()},
+        "anonymity": report.anonymity.value if report.anonymity else None,
+        "exit_ip": report.exit_ip or None,
+        "tls": None,
+        "confirmed": report.confirmed,
+        "checked_at": datetime.fromtimestamp(report.checked_at, UTC).isoformat(timespec="milliseconds"),
+        "works_as": [protocol.value for protocol in working],
+        "first_byte_ms": min((time for time in times if time is not None), default=None),
+        "step": "" if report.alive else failed_step(report),
+        "urls": proxy_urls(report.endpoint, working),
+    }
+
+
+def failed_step(report: CheckReport) -> str:
+    """Where the protocol failed whose outcome is the check's."""
+    telling = [result for result in report.protocols.values() if result.outcome is report.outcome]
+    return telling[0].detail if telling else ""
