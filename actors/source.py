@@ -5,6 +5,8 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -56,11 +58,13 @@ async def collect(feeds: Sequence[Feed], allowed: Allowed) -> AsyncIterator[Harv
     A source that fails is a harvest with an error. No poll begins while the caller deals with a harvest.
     """
     waiting = list(reversed(feeds))
+    # The interpreter runs one parser at a time anyway; each more would hold the event loop up for longer.
+    worker = ThreadPoolExecutor(max_workers=1)
     running: set[asyncio.Task[Harvest]] = set()
     try:
         while waiting or running:
             while waiting and len(running) < MAX_POLLS:
-                running.add(asyncio.create_task(poll(waiting.pop(), allowed)))
+                running.add(asyncio.create_task(poll(waiting.pop(), allowed, worker)))
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 yield task.result()
@@ -68,10 +72,12 @@ async def collect(feeds: Sequence[Feed], allowed: Allowed) -> AsyncIterator[Harv
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        worker.shutdown(wait=False)
 
 
-async def poll(feed: Feed, allowed: Allowed) -> Harvest:
-    """Fetch, parse and clean what a source has now; the work on documents is done in a thread."""
+async def poll(feed: Feed, allowed: Allowed, worker: Executor) -> Harvest:
+    """Fetch, parse and clean what a source has now; `worker` does what takes long."""
+    in_worker = partial(asyncio.get_running_loop().run_in_executor, worker)
     polled_at, started = time.time(), time.monotonic()
     documents = size = entries = 0
     found: list[Candidate] = []
@@ -79,7 +85,7 @@ async def poll(feed: Feed, allowed: Allowed) -> Harvest:
     error = ""
     try:
         async for document in open_source(feed.settings, allowed).documents():
-            parsed = await asyncio.to_thread(parse, document, feed.labels)
+            parsed = await in_worker(parse, document, feed.labels)
             documents += 1
             size += len(document.body)
             entries += parsed.entries
@@ -90,8 +96,8 @@ async def poll(feed: Feed, allowed: Allowed) -> Harvest:
     except Exception as defect:  # ours: the other sources go on all the same
         logger.exception("source %s", feed.settings.name)
         error = f"internal error ({type(defect).__name__})"
-    cleaned = await asyncio.to_thread(clean, found, allowed)
-    blocked = await asyncio.to_thread(blocked_by, allowed, found)
+    cleaned = await in_worker(clean, found, allowed)
+    blocked = await in_worker(blocked_by, allowed, found)
     refused.update(cleaned.refused)
     return Harvest(
         Poll(
