@@ -148,6 +148,8 @@ class Guard:
 
 def reason(error: Exception) -> str:
     """What went wrong, without the URL: it may hold a secret."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "the server's certificate is not to be trusted"
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error.strerror or "the connection failed"
     if isinstance(error, aiohttp.InvalidURL):

@@ -50,8 +50,8 @@ def check(
     """Say whether a configuration is valid: one line for each problem, with its place."""
     proxies = read_settings(file).pipelines.proxies
     sys.stdout.write(
-        f"{file or 'the packaged configuration'}: valid,"
-        f" {len(proxies.sources)} sources, {len(proxies.judges)} judges\n"
+        f"{file or 'the packaged configuration'}: valid"
+        f" (sources: {len(proxies.sources)}, judges: {len(proxies.judges)})\n"
     )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WANTED_DESCRIPTORS = 20_000
 LEAST_DESCRIPTORS = 1024
 WANTED_PORTS = 20_000  # Linux's default range has 28 232
-WANTED_CONNTRACK = 131_072  # a sweep of 15 000 a second of which most stay unanswered for 120 s fills less
+WANTED_CONNTRACK = 131_072  # a SYN without an answer stays for 120 s: a sweep of 100 000 leaves that many
 WANTED_FREE = 1 << 30  # bytes: the log and a store of a million endpoints
 LEAST_FREE = 64 << 20  # bytes: one segment of the log
 JUDGE_TIMEOUT = 3.0  # seconds
@@ -85,8 +85,8 @@ def examine(settings: "Settings") -> list[Finding]:
         conntrack(read_numbers("netfilter/nf_conntrack_max")),
         directory(settings.data_dir),
         *asyncio.run(judges(settings.pipelines.proxies.judges, Allowed(settings.pipelines.proxies.allow))),
-        library("ray", "reinstall Eagleray: `make install`", Status.FAIL),
-        library("uvloop", "install it: asyncio's own loop takes about twice the CPU", Status.WARN),
+        library("ray", Status.FAIL),
+        library("uvloop", Status.WARN),
     ]
 
 
@@ -183,10 +183,12 @@ async def ask(url: str, allowed: Allowed) -> str:
     return ""
 
 
-def library(name: str, advice: str, missing: Status) -> Finding:
+def library(name: str, missing: Status) -> Finding:
     """Whether a library can be imported, and its version."""
     try:
         import_module(name)
         return Finding(name, Status.OK, version(name))
     except (ImportError, PackageNotFoundError) as error:
-        return Finding(name, missing, f"can't be imported ({error})", advice)
+        return Finding(
+            name, missing, f"can't be imported ({error})", "install Eagleray again: `make install`"
+        )

@@ -38,7 +38,7 @@ def config(tmp_path):
 
 def test_check(run, config):
     result = run("check", config)
-    assert (result.exit_code, result.stdout) == (0, f"{config}: valid, 1 sources, 1 judges\n")
+    assert (result.exit_code, result.stdout) == (0, f"{config}: valid (sources: 1, judges: 1)\n")
     assert run("check").exit_code == 0
 
 

@@ -4,10 +4,17 @@ import asyncio
 import base64
 import gzip
 import socket
+import ssl
 import zlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from eagleray.actors.sources.base import (
     BadStatus,
@@ -153,6 +160,26 @@ async def test_a_broken_answer(reply):
             await fetch(f"http://u:geheim@127.0.0.1:{port}/")
     assert "geheim" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+async def test_a_certificate_that_nobody_vouches_for(tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    certificate = (
+        builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + certificate.public_bytes(Encoding.PEM)
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem)
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context) as server:
+        with pytest.raises(Unreachable, match="certificate is not to be trusted"):
+            await fetch(f"https://localhost:{server.sockets[0].getsockname()[1]}/")
 
 
 async def test_nobody_listens():

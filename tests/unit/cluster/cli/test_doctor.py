@@ -66,7 +66,7 @@ def test_free_space(tmp_path, monkeypatch, free, status):
 
 
 def test_a_missing_library():
-    assert library("no_such_library", "install it", Status.WARN).status is Status.WARN
+    assert library("no_such_library", Status.WARN).status is Status.WARN
 
 
 def test_a_line_says_what_to_do_only_where_there_is_something_to_do():
