@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol, ordered
 from eagleray.pipelines.proxies.tables import PROXIES
@@ -71,10 +70,8 @@ def proxy_row(row: Row, wanted: Sequence[Protocol] = ()) -> dict[str, Any]:
 
 
 def credentials(username: str, password: str) -> Credentials | None:
-    """Credentials as a URL carries them (RFC 3986, section 3.2.1), or None where there are none."""
-    if not username and not password:
-        return None
-    return Credentials(quote(username, safe=""), quote(password, safe=""))
+    """The credentials of a row, or None where it has none."""
+    return Credentials(username, password) if username or password else None
 
 
 def proxy_urls(endpoint: Endpoint, protocols: Sequence[Protocol]) -> list[str]:

@@ -110,7 +110,7 @@ def score_lines(record: dict[str, Any], factor: float | None) -> Iterator[str]:
     yield f"  score {record['score']:.3f} = reliability's lower bound x latency factor x quality"
     yield (
         f"    reliability     lower bound {record['reliability_lower']:.3f} of the 90 % interval, mean "
-        f"{record['reliability']:.3f}, from {record['samples']:.1f} checks as they count now"
+        f"{record['reliability']:.3f}, from {record['samples']:.1f} checks that count"
     )
     if factor is None:
         yield "    latency factor  none: no check succeeded"
