@@ -21,7 +21,7 @@ from eagleray.pipelines.proxies.parse.text import parse_lines, parse_text
 
 __all__ = ["Labels", "Parsed", "Refusal", "parse", "parse_lines", "stream_lines"]
 
-MAX_ENTRIES = 1_000_000  # of one document, some 250 MB as records: ranges let a small body stand for far more
+MAX_ENTRIES = 1_000_000  # of one document, 0.2 kB each: ranges let a small body stand for far more
 
 UNLABELLED = Labels()
 
