@@ -1,7 +1,7 @@
 """What is due when: a timing wheel of two levels over slot numbers.
 
 After Varghese and Lauck, "Hashed and hierarchical timing wheels" (1987): far seconds share coarse buckets,
-which keeps a waiting slot at 8 bytes however thinly the due times are spread; a coarse bucket is sorted into
+which keeps a waiting slot at 4 bytes however thinly the due times are spread; a coarse bucket is sorted into
 buckets of one second when its time comes.
 """
 
@@ -18,22 +18,23 @@ Slots = NDArray[np.uint32]
 Seconds = NDArray[np.uint32]  # Unix seconds
 Item = TypeVar("Item", bound=np.generic)
 
-SPAN = 300  # seconds of a coarse bucket: 2 016 buckets hold a week, so an ack of 2 000 touches few of them
-SLOT_BITS = np.uint64(32)
+SLOT_BITS = 24  # of an entry in a coarse bucket; the second within the bucket has the other 8
+SPAN = 256  # seconds of a coarse bucket; 2 363 of them hold a week
+MAX_SLOTS = 1 << SLOT_BITS
 
 
 class DueWheel:
     """Hands out slots in the order of their due second, within a second first in, first out.
 
-    The caller sees to it that a slot waits at most once.
+    Slots are below MAX_SLOTS; the caller sees to it that each waits at most once.
     """
 
     def __init__(self) -> None:
-        self._seconds: dict[int, deque[Slots]] = {}  # due second -> slots, for due < self._opened
+        self._seconds: dict[int, deque[Slots]] = {}  # due second -> slots
         self._order: list[int] = []  # heap of the seconds in use
-        self._spans: dict[int, array[int]] = {}  # due // SPAN -> entries `due << 32 | slot`
+        self._spans: dict[int, array[int]] = {}  # due // SPAN -> entries
         self._span_order: list[int] = []  # heap of the spans in use
-        self._opened = 0  # every entry in a coarse bucket is due at this second or later
+        self._opened = SPAN  # what is due before this second stands in buckets of one second
 
     def add(self, slots: Slots, due: Seconds) -> None:
         """Let `slots` wait, each until its second of `due`."""
@@ -64,7 +65,7 @@ class DueWheel:
             if (span + 1) * SPAN <= due_before:
                 far += len(entries)
             elif span * SPAN <= due_before:
-                far += int(np.count_nonzero(due_seconds(entries) <= due_before))
+                far += int(np.count_nonzero(seconds_of(entries) <= due_before - span * SPAN))
         return near + far
 
     @property
@@ -73,7 +74,8 @@ class DueWheel:
         if self._order:
             return float(self._order[0])
         if self._span_order:
-            return float(due_seconds(self._spans[self._span_order[0]]).min())
+            span = self._span_order[0]
+            return float(span * SPAN + seconds_of(self._spans[span]).min())
         return None
 
     def _ready(self, due_before: float) -> bool:
@@ -85,9 +87,9 @@ class DueWheel:
     def _open(self) -> None:
         """Sort the earliest coarse bucket into seconds."""
         span = heappop(self._span_order)
-        entries = np.frombuffer(self._spans.pop(span), np.uint64)
+        entries = self._spans.pop(span)
         self._opened = (span + 1) * SPAN
-        self._add_near(entries.astype(np.uint32), (entries >> SLOT_BITS).astype(np.uint32))
+        self._add_near(np.frombuffer(entries, np.uint32) % MAX_SLOTS, span * SPAN + seconds_of(entries))
 
     def _add_near(self, slots: Slots, due: Seconds) -> None:
         for second, part in grouped(slots, due):
@@ -97,10 +99,10 @@ class DueWheel:
             self._seconds[second].append(part)
 
     def _add_far(self, slots: Slots, due: Seconds) -> None:
-        entries = due.astype(np.uint64) << SLOT_BITS | slots
+        entries = due % SPAN << SLOT_BITS | slots
         for span, part in grouped(entries, due // SPAN):
             if span not in self._spans:
-                self._spans[span] = array("Q")
+                self._spans[span] = array("I")
                 heappush(self._span_order, span)
             self._spans[span].frombytes(part.tobytes())
 
@@ -114,6 +116,6 @@ def grouped(items: NDArray[Item], numbers: Seconds) -> Iterator[tuple[int, NDArr
         yield int(numbers[start]), items[start:end]
 
 
-def due_seconds(entries: "array[int]") -> NDArray[np.uint64]:
-    """The due seconds in a coarse bucket."""
-    return np.right_shift(np.frombuffer(entries, np.uint64), SLOT_BITS)
+def seconds_of(entries: "array[int]") -> Seconds:
+    """The seconds within their coarse bucket at which entries are due."""
+    return np.right_shift(np.frombuffer(entries, np.uint32), np.uint32(SLOT_BITS))

@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from eagleray.pipelines.due_wheel import DueWheel, Item, Seconds, Slots
+from eagleray.pipelines.due_wheel import MAX_SLOTS, DueWheel, Item, Seconds, Slots
 from eagleray.pipelines.leases import NUMBER_BITS, Acks, Held, Lease, LeaseBook
 
 FIRST_CAPACITY = 1024  # slots; doubled whenever they are used up
 MAX_NUMBER = (1 << NUMBER_BITS) - 1  # leases of one incarnation: a month's at 100 a second
-MAX_KNOWN = 1 << 24  # keys; 16 million take some 3 GB, more want a second shard
+MAX_KNOWN = MAX_SLOTS  # keys; 16 million take some 3 GB, more want a second shard
 LAST_SECOND = 2**32 - 1  # due seconds are uint32: they end in the year 2106
 
 Merge = Callable[[bytes, bytes], bytes]

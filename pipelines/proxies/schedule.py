@@ -25,8 +25,8 @@ class ScheduleRules(msgspec.Struct, frozen=True):
 def next_due(state: State, key: bytes, now: float, rules: ScheduleRules) -> float:
     """When the endpoint that was checked at `now` is due again (both Unix seconds).
 
-    `key` tells the endpoint from others: jitter by it and by the number of checks keeps those that were listed
-    together from being checked together.
+    `key` tells the endpoint from others: jitter by it and by the number of checks keeps those that were
+    listed together from being checked together.
     """
     spread = crc32(key, state.checks) / 2**31 - 1  # -1..1
     return now + interval(state, now, rules) * (1 + JITTER * spread)
