@@ -12,11 +12,11 @@ import ray
 from ray.util.metrics import Counter
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from eagleray.actors import sink
 from eagleray.actors.checker import Checker
 from eagleray.actors.collector import Collector
 from eagleray.actors.frontier import Frontier
 from eagleray.actors.scorer import Scorer
-from eagleray.actors.sink import Sink
 from eagleray.actors.sinks.log import Fsync, Log
 from eagleray.actors.sinks.registry import create_writer
 from eagleray.pipelines.tables import Table
@@ -101,7 +101,7 @@ class RayMetrics:
         self._counters[name].inc(amount, tags=labels)
 
 
-class SinkActor(Sink):
+class Sink(sink.Sink):
     """The sink with a log and stores of its own, opened anew by each life of the actor."""
 
     def __init__(
@@ -119,14 +119,13 @@ def on_this_node() -> NodeAffinitySchedulingStrategy:
 def start_sink(namespace: str, **kwargs: Any) -> Any:
     """The sink, beside the data directory of the caller."""
     options = {**DURABLE, "scheduling_strategy": on_this_node()}
-    return ray.remote(**options)(SinkActor).options(name=SINK, namespace=namespace).remote(**kwargs)
+    return ray.remote(**options)(Sink).options(name=SINK, namespace=namespace).remote(**kwargs)
 
 
 def start_frontier(namespace: str, **kwargs: Any) -> Any:
     """The frontier."""
-    sink = Remote(SINK, namespace)
     actor = ray.remote(**DURABLE)(Frontier).options(name=FRONTIER, namespace=namespace)
-    return actor.remote(sink=sink, metrics=RayMetrics(), **kwargs)
+    return actor.remote(sink=Remote(SINK, namespace), metrics=RayMetrics(), **kwargs)
 
 
 def start_collector(namespace: str, **kwargs: Any) -> Any:

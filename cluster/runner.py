@@ -46,12 +46,16 @@ def execute(
 
 async def supervise(settings: Settings, once: bool, show: Callable[[Progress], None]) -> Finished:
     """Launch the actors, see the run through, and save what was done."""
-    supervisor = Supervisor(launch(settings, once), show)
+    fleet = launch(settings, once)
+    supervisor = Supervisor(fleet, show)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupt, supervisor)
-    await supervisor.run(once)
-    await supervisor.finish()
+    try:
+        await supervisor.run(once)
+        await supervisor.finish()
+    finally:
+        fleet.kill()
     return Finished(supervisor.progress, supervisor.stopping.is_set())
 
 

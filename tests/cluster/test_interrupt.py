@@ -1,0 +1,88 @@
+"""Ctrl-C in the middle of `eagleray run`, and the second run that continues from the store."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eagleray.cluster.cli.demo import compare, read_verdicts
+from eagleray.cluster.proving_ground import Ready, read_truth
+from eagleray.cluster.settings import Settings
+
+ENOUGH = 24  # endpoints recorded of 240: the middle of the run
+LIMIT = 60.0  # seconds until something must have happened
+
+
+@contextmanager
+def running(config: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """`eagleray run` as a person starts it, in a process group of its own as a terminal gives it."""
+    command = [sys.executable, "-m", "eagleray", "run", "--config", str(config), "--json", *options]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def config(settings_of: Callable[..., Settings], tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(settings_of(checkers=2).model_dump(mode="json", exclude_defaults=True)))
+    return path
+
+
+def recorded(data: Path) -> int:
+    """Endpoints in the store."""
+    try:
+        with sqlite3.connect(f"file:{data}/proxies.sqlite?mode=ro", uri=True) as store:
+            return int(store.execute("SELECT count(*) FROM proxies").fetchone()[0])
+    except sqlite3.OperationalError:  # not there yet
+        return 0
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
+
+
+def test_interrupt_saves_and_a_second_run_continues(config: Path, tmp_path: Path, ground: Ready) -> None:
+    data, truth = tmp_path / "data", read_truth(ground.truth)
+    with running(config, "--once") as process:
+        wait_until(lambda: recorded(data) >= ENOUGH)
+        os.killpg(process.pid, signal.SIGINT)
+        output, progress = process.communicate(timeout=LIMIT)
+    assert process.returncode == 130
+    assert "Traceback" not in progress
+    first = json.loads(output)
+    assert ENOUGH <= first["checked"] == recorded(data) < len(truth)
+
+    with running(config, "--once") as process:
+        output, _ = process.communicate(timeout=2 * LIMIT)
+    assert process.returncode == 0
+    second = json.loads(output)
+    assert first["checked"] + second["checked"] == len(truth)
+    result = compare(truth, read_verdicts(data), data)
+    assert (result["lost"], result["duplicates"]) == (0, 0)
+    assert (result["recall"], result["precision"]) == (1.0, 1.0)
+
+
+def test_second_interrupt_stops_at_once(config: Path, tmp_path: Path) -> None:
+    with running(config) as process:
+        wait_until(lambda: recorded(tmp_path / "data") >= ENOUGH)
+        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=LIMIT)
+    assert process.returncode == 130
