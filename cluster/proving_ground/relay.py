@@ -84,7 +84,7 @@ class Upstream(Relay):
 
 
 class Proxy(Relay):
-    """The client's side of a proxy: a subclass reads the request from `buffer`, the rest goes to the target."""
+    """The client's side of a proxy: a subclass reads requests from `buffer`, the rest goes to the target."""
 
     def __init__(self, truth: Truth, ledger: Ledger) -> None:
         self.truth = truth
