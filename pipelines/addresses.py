@@ -7,17 +7,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-NAT64 = IPv6Network("64:ff9b::/96")
+# All that IANA gives out as global unicast (RFC 4291 section 2.4). Outside stand IPv4 in disguise (mapped,
+# NAT64), link-local, site-local and reserved addresses.
+IPV6_UNICAST = IPv6Network("2000::/3")
 
-
-def embedded_ipv4(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for (mapped, 6to4, Teredo, NAT64), else itself."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address in NAT64:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo[1] if address.teredo else None
-    return address.ipv4_mapped or address.sixtofour or teredo or address
+# Not globally reachable by the IANA special-purpose registries, but so to the `ipaddress` of some Pythons.
+RELAYS_6TO4 = IPv4Network("192.88.99.0/24")  # deprecated by RFC 7526
+IPV6_6TO4 = IPv6Network("2002::/16")  # carries any IPv4 address; deprecated by RFC 7526
+DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637
 
 
 @lru_cache(maxsize=1024)
@@ -33,8 +30,7 @@ def parse_networks(ranges: tuple[str, ...]) -> tuple[Network, ...]:
 class Allowed:
     """Says whether an address may be dialled.
 
-    Global unicast addresses may; everything else only where a network of `ranges` holds it. An IPv6 address
-    that carries an IPv4 address is judged by both.
+    Global unicast addresses may; everything else only where a network of `ranges` holds it.
     """
 
     def __init__(self, ranges: Iterable[str] = ()) -> None:
@@ -52,9 +48,13 @@ class Allowed:
             return False
         if any(address in network for network in self._networks if network.version == address.version):
             return True
-        return is_global(address) and is_global(embedded_ipv4(address))
+        return is_global(address)
 
 
 def is_global(address: Address) -> bool:
-    """Globally reachable unicast, by the IANA registries that `ipaddress` carries."""
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    """Globally reachable unicast by the IANA registries, without a zone."""
+    if isinstance(address, IPv4Address):
+        return address.is_global and not address.is_multicast and address not in RELAYS_6TO4
+    if address not in IPV6_UNICAST or address in IPV6_6TO4 or address in DOCUMENTATION:
+        return False
+    return address.is_global and not address.scope_id

@@ -17,7 +17,7 @@ class TimerWheel(Generic[T]):
 
     def __init__(self, now: float) -> None:
         self._buckets: defaultdict[int, list[T]] = defaultdict(list)
-        self._tick = int(now / TICK)
+        self._next = int(now / TICK)  # the earliest bucket that is still to be looked at
 
     def __bool__(self) -> bool:
         """True while anything is waiting."""
@@ -25,11 +25,14 @@ class TimerWheel(Generic[T]):
 
     def add(self, when: float, item: T) -> None:
         """Give `item` back at `when` (seconds, the clock of `now`); a past time means the next turn."""
-        self._buckets[max(int(when / TICK) + 1, self._tick)].append(item)
+        self._buckets[max(int(when / TICK) + 1, self._next)].append(item)
 
     def due(self, now: float) -> Iterator[T]:
-        """The items whose time has passed, oldest first."""
+        """The items whose time has passed, oldest first; more may be added meanwhile.
+
+        Looks at the buckets in use, not at the ticks gone by: after a night without work those are millions.
+        """
         last = int(now / TICK)
-        while self._tick <= last:
-            yield from self._buckets.pop(self._tick, ())
-            self._tick += 1
+        self._next = last + 1
+        for tick in sorted(tick for tick in self._buckets if tick <= last):
+            yield from self._buckets.pop(tick)

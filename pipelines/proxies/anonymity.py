@@ -37,8 +37,12 @@ OUR_HEADERS = frozenset({"host", "user-agent", "accept", "connection"})
 
 def own_address_pattern(addresses: Iterable[str]) -> re.Pattern[str]:
     """Matches any of our addresses as a whole: `1.2.3.4` in `for=1.2.3.4:80`, but not in `1.2.3.45`."""
-    alternatives = "|".join(re.escape(address) for address in sorted(addresses)) or "(?!)"
-    return re.compile(rf"(?<![0-9A-Za-z.:])(?:{alternatives})(?![0-9A-Za-z]|\.[0-9])", re.IGNORECASE)
+    # A colon may stand before IPv4 (`::ffff:1.2.3.4`); before IPv6 it makes another address.
+    whole = [
+        rf"(?<![0-9A-Za-z.{':' if ':' in address else ''}]){re.escape(address)}(?![0-9A-Za-z]|\.[0-9])"
+        for address in sorted(addresses)
+    ]
+    return re.compile("|".join(whole) or "(?!)", re.IGNORECASE)
 
 
 def leaks(headers: Headers, own: re.Pattern[str]) -> bool:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.judging import Judged
 from eagleray.pipelines.proxies.model import Candidate, CheckReport, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
@@ -25,13 +26,24 @@ USUAL_PORTS = {
 DEAD = frozenset({Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.CONNECT_TIMEOUT, Outcome.BLOCKED_ADDRESS})
 # The server spoke HTTP, so CONNECT is worth a try and SOCKS is not, unless a source claims it.
 SPOKE_HTTP = frozenset(
-    {Outcome.NOT_A_PROXY, Outcome.FORBIDDEN, Outcome.REFUSED_BY_PROXY, Outcome.OVERSIZED, Outcome.UNCONFIRMED}
+    {
+        Outcome.NOT_A_PROXY,
+        Outcome.AUTH_REQUIRED,
+        Outcome.AUTH_FAILED,
+        Outcome.FORBIDDEN,
+        Outcome.REFUSED_BY_PROXY,
+        Outcome.OVERSIZED,
+    }
 )
 # It did not understand or did not answer: CONNECT will not fare better.
 NOT_HTTP = frozenset({Outcome.MALFORMED, Outcome.TIMEOUT})
 
-# Among failures of several protocols the one that tells most about the endpoint, most telling first.
+# Of the outcomes of several protocols the first in this order is the check's. What works, works; else, where
+# an attempt failed by our own fault, nothing can be said of the endpoint; else what tells most about it.
 TELLING = (
+    Outcome.OK,
+    Outcome.JUDGE_UNAVAILABLE,
+    Outcome.LOCAL_RESOURCE,
     Outcome.BLOCKED_ADDRESS,
     Outcome.UNCONFIRMED,
     Outcome.AUTH_FAILED,
@@ -44,6 +56,9 @@ TELLING = (
     Outcome.MALFORMED,
     Outcome.RESET,
     Outcome.CLOSED,
+    Outcome.CONNECT_TIMEOUT,
+    Outcome.UNREACHABLE,
+    Outcome.REFUSED,
 )
 
 CENSUS_PATIENCE = (1.0, 3.0)  # seconds, plus so many times what the working protocol needed in all
@@ -160,6 +175,8 @@ class CheckPlan:
         return [Attempt(protocol, after=self._rules.confirm_after, confirming=True)]
 
     def _confirm(self, protocol: Protocol, report: ProtocolReport) -> list[Attempt]:
+        if report.outcome.charge is Charge.SELF:  # says nothing: the first success stands
+            return []
         self._confirmed = report.outcome is Outcome.OK
         if not self._confirmed:
             detail = f"second request: {report.outcome} {report.detail}".rstrip()
@@ -179,19 +196,15 @@ class CheckPlan:
 
     def _narrow(self, protocol: Protocol, outcome: Outcome) -> None:
         """Drop what a failure makes hopeless."""
-        if outcome in DEAD:
-            self._untried = []
+        if outcome in DEAD or outcome.charge is Charge.SELF:
+            self._untried = []  # what this machine lacks now it lacks for the other protocols, too
         elif protocol is Protocol.HTTP and outcome in SPOKE_HTTP:
             self._untried = [p for p in self._untried if p is Protocol.HTTPS or self._claims(p)]
         elif protocol is Protocol.HTTP and outcome in NOT_HTTP:
             self._untried = [p for p in self._untried if p is not Protocol.HTTPS or self._claims(p)]
 
     def _outcome(self) -> Outcome:
-        outcomes = {report.outcome for report in self._protocols.values()}
-        if self._first is not None:
-            return self._protocols[self._first].outcome
-        telling = (outcome for outcome in TELLING if outcome in outcomes)
-        return next(telling, None) or next(iter(outcomes))
+        return min((report.outcome for report in self._protocols.values()), key=TELLING.index)
 
 
 def likely(candidate: Candidate, types: frozenset[Protocol]) -> list[Protocol]:

@@ -7,7 +7,7 @@ headers, origin and URL as JSON, its nonce comes back in the URL.
 import hmac
 import re
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -22,6 +22,11 @@ from eagleray.pipelines.proxies.protocols.http1 import Answer
 from eagleray.pipelines.proxies.protocols.target import Target
 
 REQUEST_HEADERS = b"User-Agent: Mozilla/5.0\r\nAccept: */*\r\nConnection: close\r\n"
+
+VISIBLE = re.compile(r"[!-~]+")  # what may stand in a request line
+SESSION = re.compile(r"[A-Za-z0-9_~-]{1,64}")  # unreserved in a URL; the dot ends it in a nonce
+# What decoding makes of a hostile page: wrong JSON, types, UTF-8 or addresses, and nesting without end.
+UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 class JudgeError(ValueError):
@@ -101,17 +106,21 @@ def parse_judge_url(text: str) -> JudgeUrl:
     """Check and split a judge's URL.
 
     Raises:
-        JudgeError: not an `http://` URL with a host.
+        JudgeError: not an `http://` URL with a host and in ASCII, or one with credentials.
     """
     try:
         parts: SplitResult = urlsplit(text)
-        port = parts.port or 80
+        port = 80 if parts.port is None else parts.port
     except ValueError as error:
-        raise JudgeError(f"{text!r} is not a URL: {error}") from error
-    if parts.scheme != "http" or not parts.hostname:
+        raise JudgeError(f"not a judge's URL: {error}") from error
+    if "@" in parts.netloc:
+        raise JudgeError("a judge's URL takes no credentials")
+    if parts.scheme != "http" or not parts.hostname or port == 0:
         raise JudgeError(f"{text!r} is not an http:// URL")
-    path = parts.path or "/"
-    return JudgeUrl(parts.hostname, port, f"{path}?{parts.query}" if parts.query else path)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not VISIBLE.fullmatch(parts.netloc + path):
+        raise JudgeError(f"{text!r} holds what has to be escaped in a URL")
+    return JudgeUrl(parts.hostname, port, path)
 
 
 class Judge:
@@ -130,25 +139,30 @@ class Judge:
         self.session, self._key = "", b""
         try:
             own = self._learn_eagleray(decode_eagleray(direct.body))
-        except (msgspec.DecodeError, ValueError):
+        except UNREADABLE:
             own = self._learn_httpbin(direct.body)
         self._own = frozenset(own)
         self._own_pattern = own_address_pattern(own)
         self._own_is_global = any(is_global(ip_address(address)) for address in own)
 
     def _learn_eagleray(self, answer: EaglerayAnswer) -> list[str]:
+        if not SESSION.fullmatch(answer.session) or not answer.key:
+            raise ValueError("no session: its proofs would prove nothing")
         self.kind = JudgeKind.EAGLERAY
-        self.session, self._key = answer.session, bytes.fromhex(answer.key)
+        own = [canonical(answer.client)]
+        self._key, self.session = bytes.fromhex(answer.key), answer.session
         self._baseline = frozenset(name.lower() for name, _ in answer.headers)
-        return [str(ip_address(answer.client))]
+        return own
 
     def _learn_httpbin(self, body: bytes) -> list[str]:
-        self.kind = JudgeKind.HTTPBIN
         try:
             answer = decode_httpbin(body)
-            own = [str(ip_address(origin)) for origin in answer.origins]
-        except (msgspec.DecodeError, ValueError) as error:
+            own = [canonical(origin) for origin in answer.origins]
+        except UNREADABLE as error:
             raise JudgeError("its answer is neither our judge's nor httpbin's") from error
+        if not own:
+            raise JudgeError("it does not say where a request comes from")
+        self.kind = JudgeKind.HTTPBIN
         self._baseline = frozenset(name.lower() for name in answer.headers)
         return own
 
@@ -166,31 +180,40 @@ class Judge:
             raise ProbeFailed(Outcome.NOT_A_PROXY, f"HTTP status {answer.status} for the judge's page")
         try:
             if self.kind is JudgeKind.EAGLERAY:
-                return self._read_eagleray(decode_eagleray(answer.body), nonce)
+                return self._read_eagleray(decode_eagleray(answer.body), nonce, endpoint_host)
             return self._read_httpbin(decode_httpbin(answer.body), nonce, endpoint_host)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise ProbeFailed(Outcome.NOT_A_PROXY, "a page that is not the judge's") from error
 
-    def _read_eagleray(self, answer: EaglerayAnswer, nonce: str) -> Judged:
+    def _read_eagleray(self, answer: EaglerayAnswer, nonce: str, endpoint_host: str) -> Judged:
         proven = hmac.compare_digest(answer.proof.encode(), prove(self._key, nonce).encode())
         if answer.nonce != nonce or not proven:
             raise ProbeFailed(Outcome.NOT_A_PROXY, "the judge's proof is missing or wrong")
-        return Judged(classify(answer.headers, self._own_pattern, self._baseline), answer.client)
+        return self._judged(answer.headers, canonical(answer.client), endpoint_host)
 
     def _read_httpbin(self, answer: HttpbinAnswer, nonce: str, endpoint_host: str) -> Judged:
-        if not re.search(rf"[?&]n={re.escape(nonce)}(?:&|$)", answer.url):
+        if f"n={nonce}" not in answer.url.partition("?")[2].split("&"):
             raise ProbeFailed(Outcome.NOT_A_PROXY, "the nonce did not come back")
-        level = classify(answer.pairs, self._own_pattern, self._baseline)
-        if self._origin_leaks(answer.origins, endpoint_host):
-            level = Anonymity.TRANSPARENT
-        return Judged(level, answer.origins[-1] if answer.origins else "")
+        *forwarded, peer = answer.origins or [""]
+        # httpbin hides X-Forwarded-For from the headers and shows it here
+        headers = [*answer.pairs, *(("X-Forwarded-For", address) for address in forwarded)]
+        return self._judged(headers, canonical(peer), endpoint_host)
 
-    def _origin_leaks(self, origins: list[str], endpoint_host: str) -> bool:
-        """Our address as origin: httpbin hides `X-Forwarded-For` from the headers and shows it here.
+    def _judged(self, headers: list[tuple[str, str]], exit_ip: str, endpoint_host: str) -> Judged:
+        """The level by headers and exit address.
 
-        Alone it is a leak only on the internet: on loopback proxy and client share addresses.
+        Our own address as exit is a leak on the internet, but not where proxy and client share addresses.
         """
-        ours = self._own.intersection(origins)
-        if len(origins) > 1:
-            return bool(ours)
-        return bool(ours) and self._own_is_global and endpoint_host not in self._own
+        if exit_ip in self._own and self._own_is_global and endpoint_host not in self._own:
+            return Judged(Anonymity.TRANSPARENT, exit_ip)
+        return Judged(classify(headers, self._own_pattern, self._baseline), exit_ip)
+
+
+def canonical(text: str) -> str:
+    """A literal address in its canonical form; IPv4 out of IPv6, as dual-stack servers see it.
+
+    Raises:
+        ValueError: `text` is not an address.
+    """
+    address = ip_address(text)
+    return str((isinstance(address, IPv6Address) and address.ipv4_mapped) or address)

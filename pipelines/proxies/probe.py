@@ -26,17 +26,15 @@ def probe(
         yield from TUNNELS[protocol](stream, judge.target, endpoint.credentials)
         stream.tunnel_at = stream.now
         answer = yield from http1.read_answer(stream, judge.url.request(nonce))
-    if stream.first_byte_at is None:  # it came with the last bytes of the handshake
-        stream.first_byte_at = stream.now
     return judge.read(answer, nonce, endpoint.host)
 
 
 def forward(
     stream: Stream, credentials: Credentials | None, judge: Judge, nonce: str
 ) -> Exchange[http1.Answer]:
-    """The judged request by HTTP forwarding."""
+    """The judged request by HTTP forwarding; the page of a refusal is not waited for."""
     extra = http_proxy.authorization(credentials)
-    answer = yield from http1.read_answer(stream, judge.url.request(nonce, absolute=True, extra=extra))
-    if answer.status != 200:
-        http_proxy.refuse_status(answer.status, credentials)
-    return answer
+    head = yield from http1.read_head(stream, judge.url.request(nonce, absolute=True, extra=extra))
+    if head.status != 200:
+        http_proxy.refuse_status(head.status, credentials)
+    return http1.Answer(head.status, (yield from http1.read_body(stream, head)))

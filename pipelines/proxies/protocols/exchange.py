@@ -37,7 +37,13 @@ class Stream:
         self.first_byte_at: float | None = None  # the first byte of the judge's answer
 
     def receive(self, send: bytes = b"") -> Exchange[bool]:
-        """Send, and wait for one chunk more; False at the end of the stream."""
+        """Send, and wait for one chunk more; False at the end of the stream.
+
+        Raises:
+            ProbeFailed: MALFORMED where bytes are left over: they can't answer what was not sent yet.
+        """
+        if send and self.buffer:
+            raise ProbeFailed(Outcome.MALFORMED, "answered before it was asked")
         chunk = yield send
         if chunk is None:
             return False
@@ -48,9 +54,9 @@ class Stream:
         """Send, and wait until `count` bytes are there; they are taken from the buffer.
 
         Raises:
-            ProbeFailed: CLOSED where the stream ends before.
+            ProbeFailed: CLOSED where the stream ends before, and what `receive` raises.
         """
-        while len(self.buffer) < count:
+        while send or len(self.buffer) < count:
             if not (yield from self.receive(send)):
                 raise ProbeFailed(Outcome.CLOSED, f"closed in {step}")
             send = b""

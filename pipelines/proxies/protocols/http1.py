@@ -10,17 +10,20 @@ from eagleray.pipelines.proxies.protocols.exchange import Exchange, ProbeFailed,
 MAX_HEAD = 16 * 1024  # servers themselves accept 8 KiB; twice that is not an honest answer
 MAX_BODY = 64 * 1024  # a judge's answer is below 4 KiB
 MAX_CHUNK_LINE = 1024  # a chunk's size and its extensions
+MAX_FRAMING = 16 * 1024  # all chunk sizes, or all trailers: an honest chunk is larger than its size line
 MAX_INTERIM = 8  # 1xx answers before the real one
 
 PREFIX = b"HTTP/1."
-STATUS_LINE = re.compile(rb"http/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
-LENGTH = re.compile(rb"\ncontent-length:[ \t]*([^\r\n]*?)[ \t]*\r?\n")
-CHUNKED = re.compile(rb"\ntransfer-encoding:[^\r\n]*chunked[ \t]*\r?\n")
-HEAD_END = re.compile(rb"\r?\n\r?\n")
+STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
+HEAD_END = re.compile(rb"\n\r?\n")
+FOLD = re.compile(rb"\n[ \t]+")
+CONTENT_LENGTH = re.compile(rb"\ncontent-length:([^\n]*)")
+TRANSFER_ENCODING = re.compile(rb"\ntransfer-encoding:([^\n]*)")
+CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;.*)?")
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Status and header section; `lower` is the whole head in lower case, its last line ended."""
+    """Status and header section; `lower` is the whole head in lower case, each line ended by a bare LF."""
 
     status: int
     lower: bytes
@@ -30,7 +33,6 @@ class Answer(msgspec.Struct, frozen=True):
     """A final answer, its body whole."""
 
     status: int
-    head: Head
     body: bytes
 
 
@@ -41,7 +43,7 @@ def read_answer(stream: Stream, send: bytes = b"") -> Exchange[Answer]:
         ProbeFailed: CLOSED, MALFORMED or OVERSIZED.
     """
     head = yield from read_head(stream, send)
-    return Answer(head.status, head, (yield from read_body(stream, head)))
+    return Answer(head.status, (yield from read_body(stream, head)))
 
 
 def read_head(stream: Stream, send: bytes = b"") -> Exchange[Head]:
@@ -56,10 +58,12 @@ def read_head(stream: Stream, send: bytes = b"") -> Exchange[Head]:
 
 def read_one_head(stream: Stream, send: bytes) -> Exchange[Head]:
     """Read one header section, interim or final."""
-    while (end := HEAD_END.search(stream.buffer)) is None:
+    searched = 0  # a head may come byte by byte: no byte of it is searched again and again
+    while send or (end := HEAD_END.search(stream.buffer, searched, MAX_HEAD)) is None:
         refuse_non_http(stream.buffer)
-        if len(stream.buffer) > MAX_HEAD:
+        if len(stream.buffer) >= MAX_HEAD:
             raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: headers beyond {MAX_HEAD} bytes")
+        searched = max(0, len(stream.buffer) - 2)
         if not (yield from stream.receive(send)):
             raise ProbeFailed(
                 Outcome.CLOSED, "closed in HTTP headers" if stream.buffer else "closed unanswered"
@@ -67,12 +71,9 @@ def read_one_head(stream: Stream, send: bytes) -> Exchange[Head]:
         send = b""
         if stream.first_byte_at is None:
             stream.first_byte_at = stream.now
-    lower = stream.buffer[: end.start()].lower() + b"\n"
-    status = STATUS_LINE.match(lower)
-    if status is None or b"\x00" in lower:
-        raise ProbeFailed(Outcome.MALFORMED, "HTTP: status line or headers")
+    head = parse_head(stream.buffer[: end.start() + 1])
     stream.buffer = stream.buffer[end.end() :]
-    return Head(int(status[1]), lower)
+    return head
 
 
 def refuse_non_http(buffer: bytes) -> None:
@@ -81,59 +82,81 @@ def refuse_non_http(buffer: bytes) -> None:
         raise ProbeFailed(Outcome.MALFORMED, "not HTTP")
 
 
+def parse_head(raw: bytes) -> Head:
+    """Status line and headers, their last line ended.
+
+    Bare LF ends a line (RFC 9112 section 2.2), folded lines become one (section 5.2); bare CR and NUL are
+    invalid (RFC 9110 section 5.5).
+    """
+    status = STATUS_LINE.match(raw)
+    lower = raw.lower().replace(b"\r\n", b"\n")
+    if status is None or b"\r" in lower or b"\x00" in lower:
+        raise ProbeFailed(Outcome.MALFORMED, "HTTP: status line or headers")
+    return Head(int(status[1]), FOLD.sub(b" ", lower))
+
+
 def read_body(stream: Stream, head: Head) -> Exchange[bytes]:
     """Read the body by the framing that the head announces (RFC 9112 section 6.3)."""
     if head.status in (204, 304):
         return b""
-    if CHUNKED.search(head.lower):
-        return (yield from read_chunks(stream))
-    if length := LENGTH.search(head.lower):
-        return (yield from read_length(stream, length[1]))
+    if codings := TRANSFER_ENCODING.findall(head.lower):  # overrides Content-Length
+        chunked = codings[-1].rpartition(b",")[2].strip() == b"chunked"
+        return (yield from (read_chunks(stream) if chunked else read_to_end(stream)))
+    if lengths := CONTENT_LENGTH.findall(head.lower):
+        return (yield from stream.exactly(content_length(lengths), step="HTTP body"))
     return (yield from read_to_end(stream))
 
 
-def read_length(stream: Stream, text: bytes) -> Exchange[bytes]:
-    """A body of a length announced."""
-    if not text.isdigit():
+def content_length(values: list[bytes]) -> int:
+    """The one length that all Content-Length fields agree on (RFC 9110 section 8.6)."""
+    lengths = {length.strip() for value in values for length in value.split(b",")}
+    text = lengths.pop()
+    if lengths or not text.isdigit():
         raise ProbeFailed(Outcome.MALFORMED, "HTTP: Content-Length")
     if len(text) > 18 or int(text) > MAX_BODY:
         raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: body beyond {MAX_BODY} bytes")
-    return (yield from stream.exactly(int(text), step="HTTP body"))
+    return int(text)
 
 
 def read_chunks(stream: Stream) -> Exchange[bytes]:
-    """A chunked body and its trailers (RFC 9112 section 7.1)."""
-    body = b""
-    while size := (yield from read_chunk_size(stream)):
-        if len(body) + size > MAX_BODY:
-            raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: body beyond {MAX_BODY} bytes")
+    """A chunked body; its trailers are passed over (RFC 9112 section 7.1)."""
+    body, framing = bytearray(), 0
+    while size := chunk_size(line := (yield from read_line(stream))):
+        framing += len(line)
+        if len(body) + size > MAX_BODY or framing > MAX_FRAMING:
+            raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: body beyond {MAX_BODY} bytes, or in tiny chunks")
         body += yield from stream.exactly(size, step="HTTP chunk")
-        if (yield from read_line(stream)):
+        if (yield from stream.exactly(2, step="HTTP chunk")) != b"\r\n":
             raise ProbeFailed(Outcome.MALFORMED, "HTTP: chunk longer than announced")
-    trailers = 0
-    while line := (yield from read_line(stream)):
-        trailers += len(line)
-        if trailers > MAX_HEAD:
-            raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: trailers beyond {MAX_HEAD} bytes")
-    return body
+    yield from skip_trailers(stream)
+    return bytes(body)
 
 
-def read_chunk_size(stream: Stream) -> Exchange[int]:
-    """The size of the next chunk, its extensions passed over."""
-    digits = (yield from read_line(stream)).split(b";", 1)[0].strip()
-    if not re.fullmatch(rb"[0-9a-fA-F]{1,16}", digits):
+def chunk_size(line: bytes) -> int:
+    """The size that a chunk begins with, its extensions passed over."""
+    match = CHUNK_SIZE.fullmatch(line)
+    if match is None:
         raise ProbeFailed(Outcome.MALFORMED, "HTTP: chunk size")
-    return int(digits, 16)
+    return int(match[1], 16)
+
+
+def skip_trailers(stream: Stream) -> Exchange[None]:
+    """Fields behind the last chunk, up to the empty line."""
+    size = 0
+    while line := (yield from read_line(stream)):
+        size += len(line)
+        if size > MAX_FRAMING:
+            raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: trailers beyond {MAX_FRAMING} bytes")
 
 
 def read_line(stream: Stream) -> Exchange[bytes]:
     """One line of the chunked framing, without its end."""
-    while (end := stream.buffer.find(b"\n")) < 0:
-        if len(stream.buffer) > MAX_CHUNK_LINE:
+    while (end := stream.buffer.find(b"\n", 0, MAX_CHUNK_LINE)) < 0:
+        if len(stream.buffer) >= MAX_CHUNK_LINE:
             raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: chunk line beyond {MAX_CHUNK_LINE} bytes")
         if not (yield from stream.receive()):
             raise ProbeFailed(Outcome.CLOSED, "closed in HTTP chunk")
-    line, stream.buffer = stream.buffer[:end].rstrip(b"\r"), stream.buffer[end + 1 :]
+    line, stream.buffer = stream.buffer[:end].removesuffix(b"\r"), stream.buffer[end + 1 :]
     return line
 
 

@@ -27,18 +27,25 @@ def connect(stream: Stream, target: Target, credentials: Credentials | None = No
     Raises:
         ProbeFailed: CLOSED, MALFORMED, AUTH_FAILED or REFUSED_BY_PROXY.
     """
-    version, code, *_ = yield from stream.exactly(8, request(target, credentials), "SOCKS4 reply")
-    if version != 0 or code not in tuple(Reply):
+    version, code = yield from stream.exactly(2, request(target, credentials), "SOCKS4 reply")
+    if version != 0 or not Reply.GRANTED <= code <= Reply.IDENTD_MISMATCH:
         raise ProbeFailed(Outcome.MALFORMED, f"SOCKS4 reply: version {version}, code {code}")
     if code != Reply.GRANTED:
         outcome = Outcome.REFUSED_BY_PROXY if code == Reply.REJECTED else Outcome.AUTH_FAILED
         raise ProbeFailed(outcome, f"SOCKS4 reply: code {code}")
+    yield from stream.exactly(6, step="SOCKS4 reply")  # port and address mean nothing for CONNECT
 
 
 def request(target: Target, credentials: Credentials | None) -> bytes:
-    """CONNECT to an IPv4 address, or to a name or IPv6 address by SOCKS4a."""
-    user = (credentials.username if credentials else "").encode() + b"\x00"
+    """CONNECT to an IPv4 address, or to a name or IPv6 address by SOCKS4a.
+
+    Raises:
+        ProbeFailed: AUTH_FAILED for a user that the format can't carry.
+    """
+    user = (credentials.username if credentials else "").encode()
+    if b"\x00" in user:
+        raise ProbeFailed(Outcome.AUTH_FAILED, "SOCKS4 user: holds a NUL, which ends it")
     head = bytes([VERSION, CONNECT]) + target.port.to_bytes(2, "big")
-    if target.is_ipv4 and (packed := target.packed):
-        return head + packed + user
-    return head + INVALID_ADDRESS + user + target.host.encode("idna") + b"\x00"
+    if (packed := target.packed) is not None and len(packed) == 4:
+        return head + packed + user + b"\x00"
+    return head + INVALID_ADDRESS + user + b"\x00" + target.host.encode() + b"\x00"

@@ -10,7 +10,7 @@ from eagleray.pipelines.proxies.protocols.target import Target
 VERSION = 5
 AUTH_VERSION = 1  # RFC 1929: the version of the sub-negotiation, not of SOCKS
 CONNECT = 1
-MAX_FIELD = 255  # user, password and name are preceded by a length of one byte
+MAX_FIELD = 255  # user and password are preceded by a length of one byte
 
 
 class Method(IntEnum):
@@ -78,7 +78,7 @@ def request(target: Target) -> bytes:
     if (packed := target.packed) is not None:
         kind = AddressType.IPV4 if len(packed) == 4 else AddressType.IPV6
         return head + bytes([kind]) + packed + port
-    name = target.host.encode("idna")
+    name = target.host.encode()
     return head + bytes([AddressType.DOMAIN, len(name)]) + name + port
 
 
