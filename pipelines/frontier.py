@@ -160,7 +160,7 @@ class Frontier:
             incarnation=self._incarnation,
             known=len(self._keys),
             due=self._wheel.count(due_before),
-            leased=self._book.items,
+            leased=self._book.leased,
             leases=len(self._book),
             acked=self._acked,
             redelivered=self._redelivered,

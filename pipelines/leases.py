@@ -55,7 +55,7 @@ class LeaseBook:
     """Who holds which lease until when; lost leases wait here to be given out again.
 
     All leases live equally long, so the order in which they were granted or renewed is the order of their
-    deadlines: to find the expired ones touches no other.
+    deadlines, and finding the expired ones touches no other. Where the clock goes back, some live longer.
     """
 
     def __init__(self, lease_seconds: float) -> None:
@@ -69,8 +69,8 @@ class LeaseBook:
         return len(self._active) + len(self._lost)
 
     @property
-    def items(self) -> int:
-        """How many items are not settled."""
+    def leased(self) -> int:
+        """How many items of all leases are not settled."""
         return sum(held.left for leases in (self._active, self._lost) for held in leases.values())
 
     def grant(self, held: Held, now: float) -> None:

@@ -10,6 +10,7 @@ from eagleray.pipelines.proxies.latency import Latency
 from eagleray.pipelines.proxies.model import Anonymity, Candidate, Credentials, Endpoint, Protocol, ordered
 from eagleray.pipelines.proxies.score import Evidence
 
+V4, V6 = 4, 6  # the first byte of a key
 IPV4 = Struct(">B4BH")  # family, address, port
 IPV6 = Struct(">B16sH")
 USERNAME_LENGTH = Struct(">H")  # credentials follow as this, the user name and the password, in UTF-8
@@ -120,9 +121,9 @@ def merge(old: bytes, new: bytes) -> bytes:
 def endpoint_key(endpoint: Endpoint) -> bytes:
     """The endpoint's identity: family, address, port (network order), then the credentials if it has any."""
     if ":" in endpoint.host:
-        key = IPV6.pack(6, IPv6Address(endpoint.host).packed, endpoint.port)
+        key = IPV6.pack(V6, IPv6Address(endpoint.host).packed, endpoint.port)
     else:
-        key = IPV4.pack(4, *map(int, endpoint.host.split(".")), endpoint.port)
+        key = IPV4.pack(V4, *map(int, endpoint.host.split(".")), endpoint.port)
     return key + packed_credentials(endpoint.credentials) if endpoint.credentials else key
 
 
@@ -134,7 +135,7 @@ def packed_credentials(credentials: Credentials) -> bytes:
 
 def endpoint_of(key: bytes) -> Endpoint:
     """The inverse of `endpoint_key`."""
-    if key[0] == 4:
+    if key[0] == V4:
         _, a, b, c, d, port = IPV4.unpack_from(key)
         host, tail = f"{a}.{b}.{c}.{d}", key[IPV4.size :]
     else:

@@ -60,7 +60,8 @@ def score_batch(checked: bytes, rules: ScoringRules, sources: Mapping[int, str])
             states.append(item.state)
             due.append(report.checked_at + SELF_RETRY)
             continue
-        state = after(State.unpack(item.state), report, rules.half_life)
+        state = State.unpack(item.state)
+        record(state, report, rules.half_life)
         states.append(state.pack())
         due.append(next_due(state, str(report.endpoint).encode(), report.checked_at, rules.schedule))
         proxies.append(proxy_row(item, state, due[-1], sources, rules.weights))
@@ -82,27 +83,31 @@ def acks_of(items: Sequence[Checked], states: Sequence[bytes], due: Sequence[flo
     )
 
 
-def after(state: State, report: CheckReport, half_life: float) -> State:
-    """The state after one more check. Evidence counts only what is charged to the proxy itself."""
+def record(state: State, report: CheckReport, half_life: float) -> None:
+    """Enter one more check into `state`. Evidence counts only what is charged to the proxy itself."""
     now = int(report.checked_at)
-    evidence = decayed(state.evidence, report.checked_at, half_life)
-    latency, first_ok, last_ok, failures = (
-        state.latency,
-        state.first_ok,
-        state.last_ok,
-        state.failures_in_row + 1,
-    )
-    protocols, anonymity = state.protocols, state.anonymity
+    state.evidence = decayed(state.evidence, report.checked_at, half_life)
+    state.checks += 1
+    state.first_seen = state.first_seen or now
     if report.alive:
-        evidence.successes += 1
-        sample = first_byte(report)
-        latency = latency if sample is None else observed(latency, sample)
-        first_ok, last_ok, failures = first_ok or now, now, 0
-        protocols, anonymity = frozenset(report.working), report.anonymity or anonymity
-    elif report.outcome.charge is Charge.SUBJECT:
-        evidence.failures += 1
-    first_seen, checks = state.first_seen or now, state.checks + 1
-    return State(evidence, latency, first_seen, first_ok, last_ok, checks, failures, protocols, anonymity)
+        record_success(state, report, now)
+        return
+    state.failures_in_row += 1
+    if report.outcome.charge is Charge.SUBJECT:
+        state.evidence.failures += 1
+
+
+def record_success(state: State, report: CheckReport, now: int) -> None:
+    """What a success adds to `state`; what this report does not tell stays as it was measured before."""
+    state.evidence.successes += 1
+    state.failures_in_row = 0
+    state.first_ok = state.first_ok or now
+    state.last_ok = now
+    state.protocols = frozenset(report.working)
+    state.anonymity = report.anonymity or state.anonymity
+    sample = first_byte(report)
+    if sample is not None:
+        state.latency = observed(state.latency, sample)
 
 
 def first_byte(report: CheckReport) -> float | None:

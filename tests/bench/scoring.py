@@ -1,7 +1,7 @@
 """What scoring costs a record, beside a bare decoding and encoding of the same batch.
 
-`python -m tests.bench.scoring`. Budget: 10 µs of CPU time for a record of an endpoint that never worked, as are
-98 % of a public list.
+`python -m tests.bench.scoring`. Budget: 10 µs of CPU time for a record of an endpoint that never worked, as
+most of a public list are.
 """
 
 import time
@@ -22,7 +22,7 @@ from eagleray.pipelines.proxies.model import (
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.packing import Hint, State, source_id
 from eagleray.pipelines.proxies.score import Evidence
-from eagleray.pipelines.proxies.scoring import ScoringRules, after, score_batch
+from eagleray.pipelines.proxies.scoring import ScoringRules, record, score_batch
 
 RECORDS = 2_000
 ROUNDS = 25
@@ -47,7 +47,7 @@ def batch(outcome: Outcome, past: list[Outcome]) -> bytes:
     """Reports of one outcome on endpoints with the same past."""
     state = State(Evidence())
     for earlier in past:
-        state = after(state, report(0, earlier), ScoringRules().half_life)
+        record(state, report(0, earlier), ScoringRules().half_life)
     lease_id = int(NOW) << NUMBER_BITS | 1
     return msgspec.msgpack.encode(
         [Checked(lease_id, number, HINT, state.pack(), report(number, outcome)) for number in range(RECORDS)]

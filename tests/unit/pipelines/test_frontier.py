@@ -266,7 +266,8 @@ def test_nothing_is_lost_and_nothing_is_held_twice(actions):
         elif action == "wait":
             now += 10 * number
         elif held and action == "ack":
-            frontier.ack(acks_for(held[number % len(held)], range(0, number % 3), due=now + number))
+            target = held[number % len(held)]
+            frontier.ack(acks_for(target, range(min(number % 3, len(target))), due=now + number))
         elif held:
             frontier.release(held.pop(number % len(held)).id)
         stats = frontier.stats(2.0**32)

@@ -60,10 +60,10 @@ def test_which_leases_are_lost(book, act, numbers):
 def test_counts(book):
     book.settle(1, 1)
     book.lose(2)
-    assert (len(book), book.items, book.expired) == (3, 5, 0)
+    assert (len(book), book.leased, book.expired) == (3, 5, 0)
     book.settle(1, 1)
     book.sweep("c", 1, 1e9)
-    assert (len(book), book.items, book.expired) == (2, 4, 1)
+    assert (len(book), book.leased, book.expired) == (2, 4, 1)
 
 
 def test_a_lease_survives_the_wire_and_names_its_items():
