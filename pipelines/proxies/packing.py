@@ -85,19 +85,13 @@ class State(msgspec.Struct, gc=False):
     @classmethod
     def unpack(cls, data: bytes) -> "State":
         """The inverse of `pack`; zero bytes are the state of what was never checked."""
-        successes, failures, mu, variance, *times, checks, in_row, bits, code = STATE.unpack(data)
-        at, first_seen, first_ok, last_ok = times
-        return cls(
-            evidence=Evidence(successes, failures, at),
-            latency=Latency(mu, variance) if variance else None,  # a measured variance is never 0
-            first_seen=first_seen,
-            first_ok=first_ok,
-            last_ok=last_ok,
-            checks=checks,
-            failures_in_row=in_row,
-            protocols=PROTOCOL_SETS[bits],
-            anonymity=ANONYMITIES[code],
+        successes, failures, mu, variance, at, first_seen, first_ok, last_ok, checks, in_row, bits, code = (
+            STATE.unpack(data)
         )
+        evidence = Evidence(successes, failures, at)
+        latency = Latency(mu, variance) if variance else None  # a measured variance is never 0
+        protocols, anonymity = PROTOCOL_SETS[bits], ANONYMITIES[code]
+        return cls(evidence, latency, first_seen, first_ok, last_ok, checks, in_row, protocols, anonymity)
 
 
 def source_id(name: str) -> int:
