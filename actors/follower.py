@@ -17,7 +17,7 @@ from eagleray.pipelines.tables import Envelope, Table, decode_batch
 logger = logging.getLogger(__name__)
 
 GROUP_BATCHES = 20  # of one transaction; either bound ends a group
-GROUP_ROWS = 10_000
+GROUP_ROWS = 20_000
 RETRY_FIRST = 1.0  # seconds; doubles up to RETRY_MOST
 RETRY_MOST = 30.0
 PRUNE_EVERY = 60.0  # seconds between looks for rows past their time to live

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 5.0  # another process may hold the write lock for a checkpoint
 CACHE_KIB = 64 << 10  # the tree of a million rows stays in memory while random keys are updated
+CHECKPOINT_PAGES = 16_384  # 64 MiB of 4 kB pages: a page that changes often is copied to the database once
 PRUNE_ROWS = 10_000  # deleted at a time: about 0.1 s in which the writer writes nothing
 
 # FULL, not NORMAL: NORMAL may lose the last transactions in a power cut, when the cursor has passed them.
@@ -25,7 +26,8 @@ SETTINGS = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA cache_size = -{CACHE_KIB};
-PRAGMA journal_size_limit = {64 << 20};
+PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
+PRAGMA journal_size_limit = {2 * 4096 * CHECKPOINT_PAGES};
 CREATE TABLE IF NOT EXISTS schema_versions (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT;
 """
 

@@ -11,7 +11,7 @@ from eagleray.actors.sink import APPENDS_IN_FLIGHT, Sink, StaleFence
 from eagleray.actors.sinks.base import RowsRejected, SchemaMismatch, StoreUnavailable
 from eagleray.actors.sinks.log import AppendFailed, Log
 from eagleray.actors.sinks.sqlite import SqliteWriter
-from eagleray.pipelines.tables import Table, encode_batch, seal
+from eagleray.pipelines.tables import Query, Table, encode_batch, seal
 
 
 @pytest.fixture(autouse=True)
@@ -320,3 +320,19 @@ async def test_another_schema_version_stops_the_start(start, tmp_path, state, ev
         await sink.start()
     await sink.close()
     await start()
+
+
+async def test_an_incarnation_registers_once(start):
+    sink = await start()
+    await sink.fence(3)
+    with pytest.raises(StaleFence):
+        await sink.fence(3)
+
+
+async def test_the_first_call_starts_the_sink(tmp_path, state, events, batch):
+    sink = Sink(Log.open(tmp_path / "log"), [SqliteWriter(tmp_path / "store.sqlite")], [state, events])
+    await asyncio.gather(*(sink.put(batch(i)) for i in range(5)))
+    await sink.flush()
+    rows = msgspec.msgpack.decode(await sink.read(Query(events, order=("-id",), limit=2)))
+    assert [row[0] for row in rows] == [4, 3]
+    await sink.close()

@@ -103,4 +103,4 @@ async def test_history_of_one_endpoint_is_found_by_the_key(tmp_path):
     plan = str(connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
     connection.close()
     await store.close()
-    assert "USING PRIMARY KEY (ip=? AND port=?)" in plan
+    assert "USING INDEX sqlite_autoindex_checks_1 (ip=? AND port=?)" in plan

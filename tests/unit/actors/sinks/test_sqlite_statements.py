@@ -17,8 +17,8 @@ HISTORY = Table("history", 1, TABLE.columns, ("id", "at"))
 
 def test_ddl():
     assert list(ddl(TABLE)) == [
-        "CREATE TABLE IF NOT EXISTS items (id INTEGER NOT NULL, at REAL, tags TEXT NOT NULL,"
-        " PRIMARY KEY (id)) STRICT, WITHOUT ROWID",
+        "CREATE TABLE IF NOT EXISTS items (id INT NOT NULL, at REAL, tags TEXT NOT NULL,"
+        " PRIMARY KEY (id)) STRICT",
         "CREATE INDEX IF NOT EXISTS items_tags_at ON items (tags, at)",
     ]
 
