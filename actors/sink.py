@@ -115,7 +115,7 @@ class Sink:
         if table not in self._tables:
             raise ValueError(f"no table {table}")
         await self.start()
-        limit = min(limit, SCAN_LIMIT)
+        limit = max(1, min(limit, SCAN_LIMIT))
         rows = await self._store.scan(self._tables[table], after, limit)
         behind = key_of(self._tables[table], rows[-1]) if len(rows) == limit else None
         return _encode_rows(rows), behind

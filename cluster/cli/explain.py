@@ -94,7 +94,7 @@ def lines(account: dict[str, Any]) -> Iterator[str]:
         f"checked {moment(record['checked_at'])}, next due {moment(record['next_due'])}"
     )
     yield from score_lines(record, account["latency_factor"])
-    yield f"  {len(attempts)} stored attempts of {record['checks']}, newest first"
+    yield f"  stored attempts: {len(attempts)} of {record['checks']}, newest first"
     for attempt in attempts:
         yield from attempt_lines(attempt)
 

@@ -200,7 +200,7 @@ EXPLAINED = """\
     reliability     lower bound 0.800 of the 90 % interval, mean 0.950, from 12.5 checks that count
     latency factor  0.800 = 1 / (1 + 0.250 s), from p50 250 ms, p90 400 ms
     quality         0.900
-  2 stored attempts of 2, newest first
+  stored attempts: 2 of 2, newest first
   2001-09-09 01:47:40Z  malformed  by node-1
     http    malformed          The answer breaks the protocol that was spoken.
             status line: ?[31mHTPP

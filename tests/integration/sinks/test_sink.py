@@ -307,6 +307,7 @@ async def test_scan_gives_pages(start, batch):
         seen += [row[0] for row in msgspec.msgpack.decode(rows)]
         pages += 1
     assert (seen, pages) == ([1, 2, 3, 4, 5], 3)
+    assert (await sink.scan("events", None, 0))[1] == [1]  # a page has at least one row
     with pytest.raises(ValueError, match="no table nowhere"):
         await sink.scan("nowhere", None, 2)
 
