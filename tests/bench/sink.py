@@ -1,7 +1,7 @@
 """The sink end to end (put -> log -> SQLite) beside bare `executemany` of the same rows, and the log alone.
 
-`python -m tests.bench.sink [PROXIES]`, 200 000 unless told: state and check of each, in batches of 2 000 rows of
-either table. "Again" puts newer states of the proxies that are there.
+`python -m tests.bench.sink [PROXIES]`, 200 000 unless told: state and check of each, in batches of 2 000
+rows of either table. "Again" puts newer states of the proxies that are there.
 """
 
 import asyncio
