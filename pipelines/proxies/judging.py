@@ -213,7 +213,9 @@ def canonical(text: str) -> str:
     """A literal address in its canonical form; IPv4 out of IPv6, as dual-stack servers see it.
 
     Raises:
-        ValueError: `text` is not an address.
+        ValueError: `text` is not an address, or one with a zone: any text may stand there.
     """
+    if "%" in text:
+        raise ValueError("an address with a zone")
     address = ip_address(text)
     return str((isinstance(address, IPv6Address) and address.ipv4_mapped) or address)

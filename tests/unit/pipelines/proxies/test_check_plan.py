@@ -1,0 +1,293 @@
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eagleray.pipelines.charge import Charge
+from eagleray.pipelines.proxies.check_plan import TELLING, CheckPlan, CheckRules, Depth, likely
+from eagleray.pipelines.proxies.judging import Judged
+from eagleray.pipelines.proxies.model import Anonymity, Candidate, Endpoint, Protocol, ProtocolReport
+from eagleray.pipelines.proxies.outcome import Outcome
+
+HTTP, HTTPS, SOCKS4, SOCKS5 = Protocol.HTTP, Protocol.HTTPS, Protocol.SOCKS4, Protocol.SOCKS5
+OK, CLOSED, MALFORMED, TIMEOUT = Outcome.OK, Outcome.CLOSED, Outcome.MALFORMED, Outcome.TIMEOUT
+QUICK, FULL = CheckRules(depth=Depth.QUICK), CheckRules(depth=Depth.FULL)
+JUDGED = Judged(Anonymity.ELITE, "192.0.2.9")
+
+
+def candidate(claims=(), port=8080):
+    return Candidate(Endpoint("192.0.2.7", port), frozenset(claims))
+
+
+def report_of(outcome, total_ms=100.0):
+    return ProtocolReport(outcome, total_ms=total_ms)
+
+
+def run(plan, outcomes, silent=(), again=OK):
+    """Let attempts end in the order in which they were handed out, silent ones last; their names in order.
+
+    `outcomes` is by protocol, CLOSED where it lacks one; the second request ends with `again`.
+    """
+    waiting, names = deque(plan.begin()), []
+    while not plan.over:
+        attempt = waiting.popleft()
+        name = f"{attempt.protocol} again" if attempt.confirming else str(attempt.protocol)
+        if name not in names:
+            names.append(name)
+            if attempt.protocol in silent and not attempt.confirming:
+                waiting.extend([*plan.silent(attempt), attempt])
+                continue
+        outcome = again if attempt.confirming else outcomes.get(attempt.protocol, CLOSED)
+        waiting.extend(plan.ended(attempt, report_of(outcome), JUDGED if outcome is OK else None))
+    return names
+
+
+ORDERS = {
+    "nothing known": (candidate(), "http socks5 socks4 https"),
+    "port of SOCKS5": (candidate(port=1080), "socks5 http socks4 https"),
+    "port of SOCKS4": (candidate(port=4145), "socks4 http socks5 https"),
+    "claimed": (candidate({SOCKS4}), "socks4 http socks5 https"),
+    "claims before port": (candidate({SOCKS4}, port=1080), "socks4 socks5 http https"),
+    "two claims, the port's first": (candidate({HTTP, SOCKS5}, port=1080), "socks5 http socks4 https"),
+}
+
+
+@pytest.mark.parametrize(("of", "order"), ORDERS.values(), ids=ORDERS)
+def test_likeliest_first(of, order):
+    assert likely(of, frozenset()) == order.split()
+
+
+def test_only_wanted_types_are_tried():
+    assert likely(candidate({HTTP}, port=1080), frozenset({HTTPS, SOCKS4})) == [SOCKS4, HTTPS]
+
+
+# candidate, outcomes by protocol, silent protocols -> attempts in order, outcome of a quick check
+QUICK_CHECKS = {
+    "works at once": (candidate(), {HTTP: OK}, (), "http", OK),
+    "works as claimed": (candidate({SOCKS5}), {SOCKS5: OK}, (), "socks5", OK),
+    "works as the third": (candidate(), {SOCKS4: OK}, (), "http socks5 socks4", OK),
+    "speaks nothing": (candidate(), {}, (), "http socks5 socks4 https", CLOSED),
+    "refused": (candidate(), {HTTP: Outcome.REFUSED}, (), "http", Outcome.REFUSED),
+    "no answer to the SYN": (
+        candidate(),
+        {HTTP: Outcome.CONNECT_TIMEOUT},
+        (),
+        "http",
+        Outcome.CONNECT_TIMEOUT,
+    ),
+    "may not be dialled": (candidate(), {HTTP: Outcome.BLOCKED_ADDRESS}, (), "http", Outcome.BLOCKED_ADDRESS),
+    "a web server": (candidate(), {HTTP: Outcome.NOT_A_PROXY}, (), "http https", Outcome.NOT_A_PROXY),
+    "a web server, said to be SOCKS5": (
+        candidate({SOCKS5}),
+        {SOCKS5: MALFORMED, HTTP: Outcome.NOT_A_PROXY},
+        (),
+        "socks5 http https",
+        Outcome.NOT_A_PROXY,
+    ),
+    "a web server, said to be both": (
+        candidate({HTTP, SOCKS5}),
+        {HTTP: Outcome.NOT_A_PROXY},
+        (),
+        "http socks5 https",
+        Outcome.NOT_A_PROXY,
+    ),
+    "wants a login": (candidate(), {HTTP: Outcome.AUTH_REQUIRED}, (), "http https", Outcome.AUTH_REQUIRED),
+    "forwards by CONNECT only": (candidate(), {HTTP: Outcome.FORBIDDEN, HTTPS: OK}, (), "http https", OK),
+    "does not speak HTTP": (candidate(), {HTTP: MALFORMED, SOCKS5: OK}, (), "http socks5", OK),
+    "speaks something else": (candidate(), {HTTP: MALFORMED}, (), "http socks5 socks4", MALFORMED),
+    "speaks something else, CONNECT claimed": (
+        candidate({HTTP, HTTPS}),
+        {HTTP: MALFORMED},
+        (),
+        "http https socks5 socks4",
+        MALFORMED,
+    ),
+    "silent to HTTP": (candidate(), {HTTP: TIMEOUT, SOCKS5: OK}, (HTTP,), "http socks5", OK),
+    "silent to all": (candidate(), {HTTP: TIMEOUT}, (HTTP, SOCKS4, SOCKS5), "http socks5 socks4", TIMEOUT),
+    "late rather than silent": (candidate(), {HTTP: OK}, (HTTP,), "http socks5 socks4", OK),
+    "ours to blame": (candidate(), {HTTP: Outcome.LOCAL_RESOURCE}, (), "http", Outcome.LOCAL_RESOURCE),
+    "ours to blame beside a failure": (
+        candidate(),
+        {HTTP: CLOSED, SOCKS5: Outcome.LOCAL_RESOURCE},
+        (),
+        "http socks5",
+        Outcome.LOCAL_RESOURCE,
+    ),
+    "judge to blame beside a silent one": (
+        candidate(),
+        {HTTP: TIMEOUT, SOCKS5: Outcome.JUDGE_UNAVAILABLE},
+        (HTTP,),
+        "http socks5 socks4",
+        Outcome.JUDGE_UNAVAILABLE,
+    ),
+    "ours to blame beside a success": (
+        candidate(),
+        {HTTP: TIMEOUT, SOCKS5: Outcome.LOCAL_RESOURCE, SOCKS4: OK},
+        (HTTP,),
+        "http socks5 socks4",
+        OK,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("of", "outcomes", "silent", "order", "outcome"), QUICK_CHECKS.values(), ids=QUICK_CHECKS
+)
+def test_quick_check(of, outcomes, silent, order, outcome):
+    plan = CheckPlan(of, QUICK)
+    assert " ".join(run(plan, outcomes, silent)) == order
+    report = plan.report(1.0, "here")
+    assert (report.outcome, report.confirmed) == (outcome, False)
+
+
+# outcomes, silent protocols, end of the second request -> attempts in order, outcome, confirmed, what works
+FULL_CHECKS = {
+    "works": ({HTTP: OK}, (), OK, "http, http again, socks5, socks4, https", OK, True, [HTTP]),
+    "works by two": (
+        {HTTP: OK, HTTPS: OK},
+        (),
+        OK,
+        "http, http again, socks5, socks4, https",
+        OK,
+        True,
+        [HTTP, HTTPS],
+    ),
+    "works once": ({HTTP: OK}, (), Outcome.RESET, "http, http again", Outcome.UNCONFIRMED, False, []),
+    "works once, ours to blame": (
+        {HTTP: OK},
+        (),
+        Outcome.LOCAL_RESOURCE,
+        "http, http again",
+        OK,
+        False,
+        [HTTP],
+    ),
+    "works beside a silent one": (
+        {HTTP: TIMEOUT, SOCKS5: OK},
+        (HTTP,),
+        OK,
+        "http, socks5, socks4, socks5 again",
+        OK,
+        True,
+        [SOCKS5],
+    ),
+    "works once, but also by another": (
+        {HTTP: OK, SOCKS5: OK},
+        (HTTP,),
+        Outcome.RESET,
+        "http, socks5, socks4, socks5 again",
+        OK,
+        False,
+        [HTTP],
+    ),
+    "census in vain": (
+        {SOCKS5: OK, HTTPS: Outcome.LOCAL_RESOURCE},
+        (),
+        OK,
+        "http, socks5, socks5 again, socks4, https",
+        OK,
+        True,
+        [SOCKS5],
+    ),
+    "dead": ({HTTP: Outcome.REFUSED}, (), OK, "http", Outcome.REFUSED, False, []),
+}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "silent", "again", "order", "outcome", "confirmed", "working"),
+    FULL_CHECKS.values(),
+    ids=FULL_CHECKS,
+)
+def test_full_check(outcomes, silent, again, order, outcome, confirmed, working):
+    plan = CheckPlan(candidate(), FULL)
+    assert ", ".join(run(plan, outcomes, silent, again)) == order
+    report = plan.report(1.0, "here")
+    assert (report.outcome, report.confirmed, report.working) == (outcome, confirmed, working)
+
+
+def test_the_report_says_what_the_judge_saw():
+    plan = CheckPlan(candidate(), QUICK)
+    run(plan, {HTTP: OK})
+    report = plan.report(12.5, "here")
+    assert (report.endpoint, report.anonymity, report.exit_ip) == (
+        candidate().endpoint,
+        Anonymity.ELITE,
+        "192.0.2.9",
+    )
+    assert (report.checked_at, report.node) == (12.5, "here")
+
+
+def test_the_second_request_waits_and_names_its_failure():
+    plan = CheckPlan(candidate(), CheckRules(confirm_after=0.25))
+    (first,) = plan.begin()
+    (second,) = plan.ended(first, report_of(OK), JUDGED)
+    assert (second.protocol, second.after, second.confirming) == (HTTP, 0.25, True)
+    plan.ended(second, ProtocolReport(Outcome.RESET, detail="ECONNRESET"), None)
+    assert plan.report(1.0, "").protocols[HTTP].detail == "second request: reset ECONNRESET"
+
+
+@pytest.mark.parametrize(
+    ("total_ms", "patience"), [(0.0, 1.0), (1000.0, 4.0), (60_000.0, 8.0), (None, 1.0)], ids=str
+)
+def test_the_census_waits_by_what_the_endpoint_needed(total_ms, patience):
+    plan = CheckPlan(candidate(), CheckRules(timeout=8.0))
+    (second,) = plan.ended(*plan.begin(), report_of(OK), JUDGED)
+    census = plan.ended(second, report_of(OK, total_ms), JUDGED)
+    assert {attempt.timeout for attempt in census} == {patience}
+
+
+def test_silence_after_a_success_starts_nothing():
+    plan = CheckPlan(candidate(), FULL)
+    (first,) = plan.begin()
+    beside = plan.silent(first)
+    (second,) = plan.ended(beside[0], report_of(OK), JUDGED)
+    assert plan.silent(beside[1]) == plan.silent(second) == plan.silent(first) == []
+
+
+def test_every_outcome_has_its_place():
+    assert sorted(TELLING) == sorted(Outcome)
+
+
+TYPES = st.frozensets(st.sampled_from(Protocol))
+PROBE_OUTCOMES = st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.UNCONFIRMED])
+
+
+@given(
+    of=st.builds(candidate, TYPES, st.sampled_from([8080, 1080, 4145])),
+    rules=st.builds(CheckRules, depth=st.sampled_from(Depth), types=TYPES),
+    data=st.data(),
+)
+def test_any_course_of_events(of, rules, data):
+    plan = CheckPlan(of, rules)
+    open_attempts = plan.begin()
+    handed_out, ends = list(open_attempts), []
+    while not plan.over:
+        attempt = data.draw(st.sampled_from(open_attempts))  # fails where none is open: a check would hang
+        if data.draw(st.booleans(), "silent"):
+            new = plan.silent(attempt)
+        else:
+            outcome = data.draw(PROBE_OUTCOMES)
+            open_attempts.remove(attempt)
+            new = plan.ended(attempt, report_of(outcome), JUDGED if outcome is OK else None)
+            ends.append((attempt, outcome))
+        open_attempts.extend(new)
+        handed_out.extend(new)
+
+    once = {(attempt.protocol, attempt.confirming) for attempt in handed_out}
+    assert len(once) == len(handed_out) <= len(Protocol) + 1
+    assert not rules.types or {attempt.protocol for attempt in handed_out} <= rules.types
+    check_report(plan.report(1.0, ""), ends)
+
+
+def check_report(report, ends):
+    confirmations = [outcome for attempt, outcome in ends if attempt.confirming]
+    firsts = {attempt.protocol: outcome for attempt, outcome in ends if not attempt.confirming}
+    assert report.alive is bool(report.working)
+    assert report.confirmed is (confirmations == [OK])
+    assert (report.anonymity is not None) is (OK in firsts.values())
+    assert set(report.protocols) == set(firsts)
+    if not report.alive and any(outcome.charge is Charge.SELF for outcome in firsts.values()):
+        assert report.outcome.charge is Charge.SELF
+    if OK not in firsts.values():
+        assert report.outcome in firsts.values()

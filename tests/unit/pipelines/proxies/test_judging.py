@@ -1,0 +1,312 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eagleray.pipelines.proxies.judging import (
+    Judge,
+    Judged,
+    JudgeError,
+    JudgeKind,
+    JudgeUrl,
+    parse_judge_url,
+)
+from eagleray.pipelines.proxies.model import Anonymity
+from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.proof import prove, session_key
+from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
+from eagleray.pipelines.proxies.protocols.http1 import Answer
+
+OURS, PROXY, EXIT = "9.9.9.9", "8.8.4.4", "8.8.8.8"
+KEY = session_key(b"secret", "s1")
+URL = parse_judge_url("http://judge.example/")
+HEADERS = [["Host", "judge.example"], ["User-Agent", "Mozilla/5.0"], ["Accept", "*/*"]]
+
+
+def eagleray(**fields) -> bytes:
+    return json.dumps(
+        {"judge": "eagleray", "version": 1, "client": EXIT, "headers": HEADERS, **fields}
+    ).encode()
+
+
+def httpbin(**fields) -> bytes:
+    url = "http://judge.example/get"
+    return json.dumps({"args": {}, "url": url, "headers": dict(HEADERS), "origin": EXIT, **fields}).encode()
+
+
+def echoed(nonce: str, **fields) -> bytes:
+    return httpbin(url=f"http://judge.example/get?n={nonce}", **fields)
+
+
+def proven(nonce: str, **fields) -> bytes:
+    return eagleray(nonce=nonce, proof=prove(KEY, nonce), **fields)
+
+
+def our_judge(client: str = OURS) -> Judge:
+    direct = eagleray(client=client, session="s1", key=KEY.hex())
+    return Judge(URL, "192.0.2.1", Answer(200, direct))
+
+
+def httpbin_judge(origin: str = OURS) -> Judge:
+    return Judge(URL, "192.0.2.1", Answer(200, httpbin(origin=origin)))
+
+
+def failure(judge: Judge, body: bytes, nonce: str, status: int = 200) -> Outcome:
+    with pytest.raises(ProbeFailed) as failed:
+        judge.read(Answer(status, body), nonce, PROXY)
+    return failed.value.outcome
+
+
+# Learning from the direct answer
+
+
+def test_kinds_are_told_apart_by_the_direct_answer():
+    assert (our_judge().kind, httpbin_judge().kind) == (JudgeKind.EAGLERAY, JudgeKind.HTTPBIN)
+
+
+def test_our_judge_wants_its_session_in_the_nonce():
+    assert (our_judge().nonce("abc"), httpbin_judge().nonce("abc")) == ("s1.abc", "abc")
+
+
+NO_JUDGES = {
+    "status 404": (404, eagleray(session="s1", key=KEY.hex())),
+    "empty": (200, b""),
+    "HTML": (200, b"<html>welcome</html>"),
+    "nesting": (200, b"[" * 60_000),
+    "nesting in a member": (200, b'{"x":' + b"[" * 60_000),
+    "not UTF-8": (200, b"\xff\xfe"),
+    "a bare address": (200, b"9.9.9.9"),
+    "no session": (200, eagleray()),
+    "no key": (200, eagleray(session="s1")),
+    "key that is not hexadecimal": (200, eagleray(session="s1", key="xyz")),
+    "session with a blank": (200, eagleray(session="a b", key=KEY.hex())),
+    "session with a dot": (200, eagleray(session="s.1", key=KEY.hex())),
+    "client that is a name": (200, eagleray(session="s1", key=KEY.hex(), client="proxy.example")),
+    "origin that is a name": (200, httpbin(origin="proxy.example")),
+    "no origin": (200, httpbin(origin="")),
+    "headers as a list": (200, httpbin(headers=[])),
+}
+
+
+@pytest.mark.parametrize(("status", "body"), NO_JUDGES.values(), ids=NO_JUDGES)
+def test_what_is_no_judge_is_refused(status, body):
+    with pytest.raises(JudgeError):
+        Judge(URL, "192.0.2.1", Answer(status, body))
+
+
+# Reading answers that came through a proxy
+
+EAGLERAY_ANSWERS = {
+    "nothing added": (OURS, {}, Judged(Anonymity.ELITE, EXIT)),
+    "Via": (OURS, {"headers": [*HEADERS, ["Via", "1.1 x"]]}, Judged(Anonymity.ANONYMOUS, EXIT)),
+    "our address": (OURS, {"headers": [["X-Real-IP", OURS]]}, Judged(Anonymity.TRANSPARENT, EXIT)),
+    "exit by IPv6": (OURS, {"client": "2001:DB8:0::5"}, Judged(Anonymity.ELITE, "2001:db8::5")),
+    "exit mapped": (OURS, {"client": f"::ffff:{EXIT}"}, Judged(Anonymity.ELITE, EXIT)),
+    "exit is ours": (OURS, {"client": OURS}, Judged(Anonymity.TRANSPARENT, OURS)),
+    "exit is ours, mapped": (OURS, {"client": f"::ffff:{OURS}"}, Judged(Anonymity.TRANSPARENT, OURS)),
+    "exit is ours, as all is on loopback": (
+        "127.0.0.1",
+        {"client": "127.0.0.1"},
+        Judged(Anonymity.ELITE, "127.0.0.1"),
+    ),
+    "our address on loopback": (
+        "127.0.0.1",
+        {"client": "127.0.0.1", "headers": [["X-Forwarded-For", "127.0.0.1"]]},
+        Judged(Anonymity.TRANSPARENT, "127.0.0.1"),
+    ),
+}
+
+HTTPBIN_ANSWERS = {
+    "nothing added": (OURS, {}, Judged(Anonymity.ELITE, EXIT)),
+    "headers as lists": (
+        OURS,
+        {"headers": {"Host": ["x"], "Via": ["1", "2"]}},
+        Judged(Anonymity.ANONYMOUS, EXIT),
+    ),
+    "our address in a list": (OURS, {"headers": {"Via": ["1", OURS]}}, Judged(Anonymity.TRANSPARENT, EXIT)),
+    "forwarded for us": (OURS, {"origin": f"{OURS}, {EXIT}"}, Judged(Anonymity.TRANSPARENT, EXIT)),
+    "forwarded for us, mapped": (
+        OURS,
+        {"origin": f"::ffff:{OURS}, {EXIT}"},
+        Judged(Anonymity.TRANSPARENT, EXIT),
+    ),
+    "forwarded for another": (OURS, {"origin": f"10.0.0.1, {EXIT}"}, Judged(Anonymity.ANONYMOUS, EXIT)),
+    "forwarded for unknown": (OURS, {"origin": f"unknown,{EXIT}"}, Judged(Anonymity.ANONYMOUS, EXIT)),
+    "origin is ours": (OURS, {"origin": OURS}, Judged(Anonymity.TRANSPARENT, OURS)),
+    "we by IPv6": ("2001:db8::5", {"origin": f"2001:db8::5, {EXIT}"}, Judged(Anonymity.TRANSPARENT, EXIT)),
+    "origin is ours, as all is on loopback": (
+        "127.0.0.1",
+        {"origin": "127.0.0.1"},
+        Judged(Anonymity.ELITE, "127.0.0.1"),
+    ),
+    "forwarded for unknown, on loopback": (
+        "127.0.0.1",
+        {"origin": "unknown, 127.0.0.1"},
+        Judged(Anonymity.ANONYMOUS, "127.0.0.1"),
+    ),
+    "forwarded for us, on loopback": (
+        "127.0.0.1",
+        {"origin": "127.0.0.1, 127.0.0.1"},
+        Judged(Anonymity.TRANSPARENT, "127.0.0.1"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("own", "fields", "judged"), EAGLERAY_ANSWERS.values(), ids=EAGLERAY_ANSWERS)
+def test_our_judges_answer(own, fields, judged):
+    assert our_judge(own).read(Answer(200, proven("s1.a", **fields)), "s1.a", PROXY) == judged
+
+
+@pytest.mark.parametrize(("own", "fields", "judged"), HTTPBIN_ANSWERS.values(), ids=HTTPBIN_ANSWERS)
+def test_httpbins_answer(own, fields, judged):
+    assert httpbin_judge(own).read(Answer(200, echoed("a", **fields)), "a", PROXY) == judged
+
+
+def test_a_proxy_on_our_own_address_leaks_nothing_by_its_exit():
+    assert (
+        our_judge().read(Answer(200, proven("s1.a", client=OURS)), "s1.a", OURS).anonymity is Anonymity.ELITE
+    )
+
+
+def test_the_nonce_may_stand_anywhere_in_the_query():
+    body = httpbin(url="http://judge.example/get?a=b&n=abc&c=d")
+    assert httpbin_judge().read(Answer(200, body), "abc", PROXY).exit_ip == EXIT
+
+
+# Forged answers
+
+FORGED_EAGLERAY = {
+    "wrong proof": eagleray(nonce="s1.a", proof="0" * 32),
+    "proof with another key": eagleray(nonce="s1.a", proof=prove(b"", "s1.a")),
+    "proof not ASCII": eagleray(nonce="s1.a", proof="ä"),
+    "replayed nonce": proven("s1.before"),
+    "replayed proof under our nonce": eagleray(nonce="s1.a", proof=prove(KEY, "s1.before")),
+    "right shape, no nonce": eagleray(),
+    "the direct answer": eagleray(session="s1", key=KEY.hex()),
+    "page that echoes the query": b"<html>You searched for n=s1.a</html>",
+    "httpbin's shape": echoed("s1.a"),
+    "exit that is no address": proven("s1.a", client="<script>"),
+    "exit with a zone": proven("s1.a", client="fe80::1%<script>"),
+}
+
+FORGED_HTTPBIN = {
+    "no nonce": httpbin(),
+    "another nonce": echoed("before"),
+    "nonce as part of a longer one": echoed("abc0"),
+    "nonce under another name": httpbin(url="http://judge.example/get?xn=abc"),
+    "nonce in the path": httpbin(url="http://judge.example/n=abc"),
+    "page that echoes the query": b"<html>You searched for ?n=abc</html>",
+    "our judge's shape": proven("abc"),
+    "origin that is no address": echoed("abc", origin="<script>"),
+    "no origin": echoed("abc", origin=""),
+}
+
+HOSTILE = {
+    "empty": b"",
+    "null": b"null",
+    "array": b"[]",
+    "types": b'{"judge":1,"url":2,"client":3,"origin":4,"headers":5}',
+    "headers of numbers": b'{"judge":"","url":"","client":"","headers":{"a":1}}',
+    "deep nesting": b"[" * 60_000,
+    "deep nesting in a member": b'{"x":' + b"[" * 60_000,
+    "lone surrogate": b'{"judge":"\\ud800","url":"\\ud800","client":"","headers":[]}',
+    "not UTF-8": b'{"judge":"\xff","url":"\xff","client":"","headers":[]}',
+    "cut short": proven("s1.a")[:-1],
+}
+
+
+@pytest.mark.parametrize(
+    "body", [*FORGED_EAGLERAY.values(), *HOSTILE.values()], ids=[*FORGED_EAGLERAY, *HOSTILE]
+)
+def test_forged_answer_of_our_judge(body):
+    assert failure(our_judge(), body, "s1.a") is Outcome.NOT_A_PROXY
+
+
+@pytest.mark.parametrize(
+    "body", [*FORGED_HTTPBIN.values(), *HOSTILE.values()], ids=[*FORGED_HTTPBIN, *HOSTILE]
+)
+def test_forged_answer_of_httpbin(body):
+    assert failure(httpbin_judge(), body, "abc") is Outcome.NOT_A_PROXY
+
+
+def test_another_status_is_no_answer_of_a_judge():
+    assert failure(our_judge(), proven("s1.a"), "s1.a", status=206) is Outcome.NOT_A_PROXY
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+MEMBERS = st.sampled_from(["judge", "client", "headers", "nonce", "proof", "url", "origin"])
+PAGES = st.binary(max_size=200) | st.dictionaries(MEMBERS, JSON).map(lambda page: json.dumps(page).encode())
+
+
+@given(body=PAGES)
+def test_any_page_is_not_the_judges(body):
+    for judge in (our_judge(), httpbin_judge()):
+        assert failure(judge, body, "s1.a") is Outcome.NOT_A_PROXY
+
+
+# URLs
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("http://judge.example", JudgeUrl("judge.example", 80, "/")),
+        ("http://Judge.Example:8080/get?a=b#c", JudgeUrl("judge.example", 8080, "/get?a=b")),
+        ("http://[::1]:8080/x", JudgeUrl("::1", 8080, "/x")),
+    ],
+    ids=["host only", "everything", "IPv6"],
+)
+def test_url(text, url):
+    assert parse_judge_url(text) == url
+
+
+NO_URLS = {
+    "empty": "",
+    "no scheme": "judge.example",
+    "https": "https://judge.example/",
+    "no host": "http://",
+    "port 0": "http://h:0/",
+    "port of letters": "http://h:x/",
+    "port too high": "http://h:65536/",
+    "bracket left open": "http://[::1/",
+    "blank": "http://h/a b",
+    "path not ASCII": "http://h/ä",
+    "host not ASCII": "http://ä.example/",
+    "NUL": "http://h/\x00",
+}
+
+
+@pytest.mark.parametrize("text", NO_URLS.values(), ids=NO_URLS)
+def test_what_is_no_judges_url_is_refused(text):
+    with pytest.raises(JudgeError):
+        parse_judge_url(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["http://user:secret@h/", "https://user:secret@h/", "http://user:secret@h:x/"]
+)
+def test_credentials_in_a_url_are_refused_and_not_shown(text):
+    with pytest.raises(JudgeError) as refused:
+        parse_judge_url(text)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "absolute", "first_lines"),
+    [
+        ("http://h/", False, b"GET /?n=s1.a HTTP/1.1\r\nHost: h\r\n"),
+        ("http://h/get?a=b", False, b"GET /get?a=b&n=s1.a HTTP/1.1\r\nHost: h\r\n"),
+        ("http://h:81/", True, b"GET http://h:81/?n=s1.a HTTP/1.1\r\nHost: h:81\r\n"),
+        ("http://[::1]:81/", True, b"GET http://[::1]:81/?n=s1.a HTTP/1.1\r\nHost: [::1]:81\r\n"),
+    ],
+    ids=["origin form", "query", "absolute form", "IPv6"],
+)
+def test_request(text, absolute, first_lines):
+    request = parse_judge_url(text).request("s1.a", absolute, extra=b"X: y\r\n")
+    assert request.startswith(first_lines)
+    assert request.endswith(b"Connection: close\r\nX: y\r\n\r\n")
