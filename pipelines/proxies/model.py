@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from enum import StrEnum
 from ipaddress import ip_address
+from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -27,13 +29,16 @@ class Anonymity(StrEnum):
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """User and password for the proxy itself. The representation hides both."""
+    """User and password for the proxy itself. The representations hide both."""
 
     username: str
     password: str = ""
 
     def __repr__(self) -> str:
         return "Credentials(***)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -49,10 +54,14 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     @property
     def authority(self) -> str:
-        """`[user:password@]host:port`: what a client dials. Holds the secret: for stores and output only."""
+        """`[user:password@]host:port`, percent-encoded by RFC 3986: what a client dials.
+
+        Holds the secret: for stores and output only.
+        """
         if self.credentials is None:
             return str(self)
-        return f"{self.credentials.username}:{self.credentials.password}@{self}"
+        secret = (self.credentials.username, self.credentials.password)
+        return f"{':'.join(quote(part, safe='') for part in secret)}@{self}"
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -116,6 +125,8 @@ def canonical_host(text: str) -> str:
     Raises:
         ValueError: `text` is not a literal IPv4 or IPv6 address (leading zeros, names and zones are not).
     """
+    if "%" in text:
+        raise ValueError(f"{text!r} has a zone, which means nothing elsewhere")
     return str(ip_address(text))
 
 
