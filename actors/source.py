@@ -117,5 +117,5 @@ async def poll(feed: Feed, allowed: Allowed, worker: Executor) -> Harvest:
 
 
 def blocked_by(allowed: Allowed, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those whose address may not be dialled."""
-    return [candidate for candidate in candidates if not allowed(candidate.endpoint.host)]
+    """Those whose address no list may name."""
+    return [candidate for candidate in candidates if not allowed.lists(candidate.endpoint.host)]

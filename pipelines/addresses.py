@@ -41,6 +41,16 @@ class Allowed:
         """True where the literal address `host` may be dialled; False for anything that is no address."""
         return self._cached(host)
 
+    def lists(self, host: str) -> bool:
+        """True where a list may name the literal address `host`: as for a dial, and global multicast.
+
+        The registries call multicast global, so it is not among what a list is refused; the dial refuses it.
+        """
+        if self(host):
+            return True
+        address = ip_address(host)
+        return address.is_multicast and address.is_global
+
     def _decide(self, host: str) -> bool:
         try:
             address = ip_address(host)

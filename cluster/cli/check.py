@@ -3,10 +3,10 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, NamedTuple, TextIO
 
 import msgspec
 import typer
@@ -17,6 +17,10 @@ from eagleray.cluster.cli.sheet import Sheet
 from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
 from eagleray.pipelines.proxies.model import Candidate, Protocol
 
+EXAMPLES = (
+    "Examples: `eagleray check list.txt`; `curl -s URL | eagleray check - --format txt > alive.txt`; "
+    "`eagleray check 203.0.113.7:8080 --all`; `eagleray check list.txt --type socks5 --depth quick`."
+)
 ENV_PREFIX = "EAGLERAY_PIPELINES"
 
 Judges = Annotated[
@@ -27,12 +31,13 @@ Judges = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("check")(check)
+    app.command("check", epilog=EXAMPLES)(check)
 
 
 def check(
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="File, `-`, URL of a list, or endpoints.")
+        list[str],
+        typer.Argument(metavar="INPUT", help="File, `-`, URL of a list, or endpoint; several may be given."),
     ],
     judge: Judges = None,
     types: Annotated[
@@ -40,7 +45,9 @@ def check(
     ] = None,
     allow: Annotated[
         list[str] | None,
-        typer.Option(metavar="CIDR", help="Network that may be dialled although it is not global."),
+        typer.Option(
+            metavar="CIDR", help="Network that may be dialled although it is not global; repeatable."
+        ),
     ] = None,
     depth: Annotated[
         Depth | None,
@@ -69,14 +76,24 @@ def check(
     note(f"Reading {', '.join(inputs[:3])}{' …' if len(inputs) > 3 else ''}")
     if tls_target != "off":
         fail(f"--tls-target {tls_target}: this version does no TLS check yet", "Leave it out, or say `off`.")
+    refuse_malformed(judge or (), allow or ())
     judges, allowed, rules = effective(config, judge, allow)
     changes = {"depth": depth, "types": frozenset(types or ()), "connect_timeout": connect_timeout}
     changes |= {"timeout": timeout}
     rules = msgspec.structs.replace(rules, **{name: value for name, value in changes.items() if value})
+    job = Job(judges, allowed, rules, parse_concurrency(concurrency))
     with opened(output) as stream:
-        sheet = Sheet(stream, chosen(form, sys.stdout if output is None else stream), show_all)
-        code = judge_inputs(inputs, judges, allowed, rules, parse_concurrency(concurrency), sheet)
-    raise typer.Exit(code)
+        form = chosen(form, sys.stdout if output is None else stream)
+        raise typer.Exit(judge_inputs(inputs, job, lambda: Sheet(stream, form, show_all)))
+
+
+class Job(NamedTuple):
+    """What to check by."""
+
+    judges: list[str]
+    allow: list[str]
+    rules: CheckRules
+    concurrency: int | None  # None: what descriptors allow
 
 
 def effective(
@@ -99,6 +116,21 @@ def effective(
     return judges or list(proxies.judges), [*proxies.allow, *(allow or ())], rules
 
 
+def refuse_malformed(judges: Sequence[str], allow: Sequence[str]) -> None:
+    """End the command where a flag holds no URL or no network."""
+    from eagleray.pipelines.addresses import parse_networks
+    from eagleray.pipelines.proxies.judging import JudgeError, parse_judge_url
+
+    try:
+        parse_networks(tuple(allow))
+        for url in judges:
+            parse_judge_url(url)
+    except JudgeError as error:
+        fail(f"--judge: {error}", "A judge looks like http://judge.example/get.")
+    except ValueError as error:
+        fail(f"--allow: {error}", "A network looks like 10.0.0.0/8.")
+
+
 def parse_concurrency(text: str) -> int | None:
     """The number, or None for `auto`."""
     if text == "auto":
@@ -118,32 +150,32 @@ def opened(output: Path | None) -> TextIO:
         fail(f"cannot write {output}: {error.strerror}", "Give a file in a directory that you may write to.")
 
 
-def judge_inputs(
-    words: list[str],
-    judges: list[str],
-    allow: list[str],
-    rules: CheckRules,
-    concurrency: int | None,
-    sheet: Sheet,
-) -> Exit:
+def judge_inputs(words: list[str], job: Job, new_sheet: Callable[[], Sheet]) -> Exit:
     """Check all inputs; what stands in the way becomes one sentence and an exit code."""
     import uvloop
 
+    from eagleray.cluster.checking import check as check_candidates
     from eagleray.cluster.inputs import InputError, Inputs
     from eagleray.pipelines.addresses import Allowed
     from eagleray.pipelines.proxies.judging import JudgeError
 
-    interrupted = False
+    async def pour(candidates: Iterable[Candidate]) -> None:
+        async for report in check_candidates(
+            candidates, judge=job.judges, allow=job.allow, rules=job.rules, concurrency=job.concurrency
+        ):
+            sheet.write(report)
+
+    interrupted, sheet = False, new_sheet()
     try:
-        inputs = Inputs(words, Allowed(allow))
-        candidates = not_empty(inputs, inputs.refused)
-        uvloop.run(pour(candidates, judges, allow, rules, concurrency, sheet))
+        inputs = Inputs(words, Allowed(job.allow))
+    except InputError as error:
+        fail(error.sentence, error.advice)
+    try:
+        uvloop.run(pour(not_empty(inputs, inputs.refused)))
     except InputError as error:
         fail(error.sentence, error.advice)
     except JudgeError as error:
         fail(f"cannot judge here: {error}", "Give a judge that answers: --judge URL.", Exit.CANNOT_JUDGE)
-    except ValueError as error:
-        fail(f"--allow: {error}", "A network looks like 10.0.0.0/8.")
     except KeyboardInterrupt:
         interrupted = True
     sheet.close(inputs.refused, inputs.duplicates)
@@ -163,19 +195,3 @@ def not_empty(inputs: Iterable[Candidate], refused: Counter[str]) -> Iterator[Ca
             "Give one host:port a line, where host is an IPv4 or IPv6 address.",
         )
     return chain([first], candidates)
-
-
-async def pour(
-    candidates: Iterable[Candidate],
-    judges: list[str],
-    allow: list[str],
-    rules: CheckRules,
-    concurrency: int | None,
-    sheet: Sheet,
-) -> None:
-    """Every report to the sheet."""
-    from eagleray.cluster.checking import check as check_candidates
-
-    reports = check_candidates(candidates, judge=judges, allow=allow, rules=rules, concurrency=concurrency)
-    async for report in reports:
-        sheet.write(report)

@@ -11,7 +11,7 @@ import msgspec
 
 from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.judging import Judged
-from eagleray.pipelines.proxies.model import Candidate, CheckReport, Protocol, ProtocolReport
+from eagleray.pipelines.proxies.model import Anonymity, Candidate, CheckReport, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
 
 LIKELIHOOD = (Protocol.HTTP, Protocol.SOCKS5, Protocol.SOCKS4, Protocol.HTTPS)
@@ -166,7 +166,9 @@ class CheckPlan:
         return [Attempt(self._untried.pop(0))] if self._untried else []
 
     def _succeed(self, protocol: Protocol, judged: Judged) -> list[Attempt]:
-        if self._first is not None:
+        if self._first is not None and self._judged is not None:
+            level = most_revealing(self._judged.anonymity, judged.anonymity)
+            self._judged = Judged(level, self._judged.exit_ip)
             return []
         self._first, self._judged = protocol, judged
         if self._rules.depth is Depth.QUICK:
@@ -204,7 +206,14 @@ class CheckPlan:
             self._untried = [p for p in self._untried if p is not Protocol.HTTPS or self._claims(p)]
 
     def _outcome(self) -> Outcome:
+        if self._first is not None:  # it stands or falls with the protocol that was asked twice
+            return self._protocols[self._first].outcome
         return min((report.outcome for report in self._protocols.values()), key=TELLING.index)
+
+
+def most_revealing(*levels: Anonymity) -> Anonymity:
+    """The level that says most of the client: who takes an endpoint by it must not be surprised."""
+    return min(levels, key=list(Anonymity).index)
 
 
 def likely(candidate: Candidate, types: frozenset[Protocol]) -> list[Protocol]:

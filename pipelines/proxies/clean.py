@@ -24,7 +24,7 @@ def clean(candidates: Iterable[Candidate], allowed: Allowed) -> Cleaned:
         known = merged.setdefault(candidate.endpoint, candidate)
         if known is not candidate:
             merged[candidate.endpoint] = union(known, candidate)
-    kept = [candidate for endpoint, candidate in merged.items() if allowed(endpoint.host)]
+    kept = [candidate for endpoint, candidate in merged.items() if allowed.lists(endpoint.host)]
     refused = Counter({Refusal.BLOCKED_ADDRESS.value: len(merged) - len(kept)})
     return Cleaned(kept, +refused)
 

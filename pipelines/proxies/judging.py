@@ -7,6 +7,7 @@ headers, origin and URL as JSON, its nonce comes back in the URL.
 import hmac
 import re
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -209,6 +210,7 @@ class Judge:
         return Judged(classify(headers, self._own_pattern, self._baseline), exit_ip)
 
 
+@lru_cache(maxsize=4096)  # an exit comes again with each protocol and each confirmation of a proxy
 def canonical(text: str) -> str:
     """A literal address in its canonical form; IPv4 out of IPv6, as dual-stack servers see it.
 
