@@ -172,12 +172,12 @@ FULL_CHECKS = {
         True,
         [SOCKS5],
     ),
-    "works once, but also by another": (
+    "works once, and once by another": (
         {HTTP: OK, SOCKS5: OK},
         (HTTP,),
         Outcome.RESET,
         "http, socks5, socks4, socks5 again",
-        OK,
+        Outcome.UNCONFIRMED,
         False,
         [HTTP],
     ),
@@ -216,6 +216,18 @@ def test_the_report_says_what_the_judge_saw():
         "192.0.2.9",
     )
     assert (report.checked_at, report.node) == (12.5, "here")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["less revealing first", "more revealing first"])
+def test_the_most_revealing_level_of_all_protocols_counts(order):
+    seen = [Judged(Anonymity.ELITE, "192.0.2.9"), Judged(Anonymity.TRANSPARENT, "192.0.2.8")]
+    plan = CheckPlan(candidate(), FULL)
+    (http,) = plan.begin()
+    socks5, *_ = plan.silent(http)
+    plan.ended(http, report_of(OK), seen[order[0]])
+    plan.ended(socks5, report_of(OK), seen[order[1]])
+    report = plan.report(1.0, "")
+    assert (report.anonymity, report.exit_ip) == (Anonymity.TRANSPARENT, seen[order[0]].exit_ip)
 
 
 def test_the_second_request_waits_and_names_its_failure():
@@ -283,11 +295,12 @@ def test_any_course_of_events(of, rules, data):
 def check_report(report, ends):
     confirmations = [outcome for attempt, outcome in ends if attempt.confirming]
     firsts = {attempt.protocol: outcome for attempt, outcome in ends if not attempt.confirming}
-    assert report.alive is bool(report.working)
+    assert report.alive <= bool(report.working)
+    assert report.alive or report.outcome is Outcome.UNCONFIRMED or not report.working
     assert report.confirmed is (confirmations == [OK])
     assert (report.anonymity is not None) is (OK in firsts.values())
     assert set(report.protocols) == set(firsts)
-    if not report.alive and any(outcome.charge is Charge.SELF for outcome in firsts.values()):
-        assert report.outcome.charge is Charge.SELF
     if OK not in firsts.values():
         assert report.outcome in firsts.values()
+        own_fault = any(outcome.charge is Charge.SELF for outcome in firsts.values())
+        assert (report.outcome.charge is Charge.SELF) is own_fault
