@@ -127,7 +127,10 @@ def decode_batch(data: bytes) -> list[Envelope]:
     Raises:
         msgspec.MsgspecError: `data` is not a batch.
     """
-    return _decode_batch(data)
+    try:
+        return _decode_batch(data)
+    except UnicodeDecodeError as error:  # msgspec lets it through
+        raise msgspec.DecodeError("a text that is not UTF-8") from error
 
 
 def open_rows(envelope: Envelope) -> list[list[Any]]:

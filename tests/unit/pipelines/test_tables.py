@@ -46,8 +46,16 @@ def test_a_batch_survives_the_log(batch):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\xc1", b"\x91", b"\x81\xa1a\x01", b"\x91\x91\xa1a", encode_batch([seal("p", TABLE, [], 1)])[:-1]],
-    ids=["empty", "no msgpack", "cut short", "a map", "too few members", "last byte missing"],
+    [
+        b"",
+        b"\xc1",
+        b"\x91",
+        b"\x81\xa1a\x01",
+        b"\x91\x91\xa1a",
+        b"\x91\x96\xa1\xff",
+        encode_batch([seal("p", TABLE, [], 1)])[:-1],
+    ],
+    ids=["empty", "no msgpack", "cut short", "a map", "too few members", "not UTF-8", "last byte missing"],
 )
 def test_what_is_no_batch_is_refused(data):
     with pytest.raises(msgspec.MsgspecError):
