@@ -109,6 +109,12 @@ class Sink(sink.Sink):
     ) -> None:
         writers = [create_writer(kind, **options) for kind, options in stores.items()]
         super().__init__(Log.open(log, fsync), writers, tables)
+        self._metrics = RayMetrics()
+
+    async def put(self, batch: bytes) -> None:
+        """Take a batch, and count it."""
+        await super().put(batch)
+        self._metrics.count("sink_batches", 1)
 
 
 def on_this_node() -> NodeAffinitySchedulingStrategy:

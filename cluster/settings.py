@@ -55,7 +55,7 @@ class RaySettings(Section):
     """Checker actors; `auto` is one a core."""
     scorers: int = Field(default=1, ge=1, le=1000)
     """Scoring actors."""
-    dashboard: bool = False
+    dashboard: bool = True
     """Start Ray's dashboard with a Ray on this machine."""
 
 

@@ -38,7 +38,11 @@ def running(config: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
 @pytest.fixture
 def config(settings_of: Callable[..., Settings], tmp_path: Path) -> Path:
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(settings_of(checkers=2).model_dump(mode="json", exclude_defaults=True)))
+    path.write_text(
+        yaml.safe_dump(
+            settings_of(checkers=2, dashboard=False).model_dump(mode="json", exclude_defaults=True)
+        )
+    )
     return path
 
 
