@@ -95,6 +95,14 @@ def test_what_is_no_network_is_refused(text):
         parse_networks((text,))
 
 
+@pytest.mark.parametrize(
+    ("host", "listed"),
+    [("8.8.8.8", True), ("225.107.100.1", True), ("10.0.0.1", False), ("240.0.0.1", False)],
+)
+def test_lists_may_name_global_multicast(host, listed):
+    assert Allowed().lists(host) is listed
+
+
 @given(host=st.text(max_size=40))
 def test_any_text_gets_an_answer(host):
     assert not Allowed()(host) or ip_address(host).is_global
