@@ -13,6 +13,7 @@ from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.check_plan import CheckRules
 from eagleray.pipelines.proxies.model import Candidate, CheckReport
+from eagleray.pipelines.proxies.parse import Labels, Refusal, parse_lines
 
 MAX_CONCURRENCY = 15_000  # connections at a time: what one event loop serves in time
 RESERVED_DESCRIPTORS = 256  # for everything but checks: the loop, files, stores, the interpreter
@@ -28,32 +29,48 @@ def auto_concurrency() -> int:
 
 
 async def check(
-    candidates: Iterable[Candidate],
+    endpoints: Iterable[str | Candidate],
     *,
     judge: str | Sequence[str],
     allow: Sequence[str] = (),
     rules: CheckRules | None = None,
     concurrency: int | None = None,
 ) -> AsyncIterator[CheckReport]:
-    """Check candidates as fast as they can be.
+    """Check endpoints as fast as they can be: candidates, or texts such as `socks5://user:pass@203.0.113.7:1080`.
 
-    Reports come in the order in which checks end. `candidates` is read only as fast as checks begin and
+    Reports come in the order in which checks end. `endpoints` is read only as fast as checks begin and
     reports are taken, so it may be without end; `concurrency` bounds the connections at a time (by default
     what descriptors allow).
 
     Raises:
         JudgeError: no judge can be used.
-        ValueError: `allow` holds what is no network.
+        ValueError: a text is no endpoint, or `allow` holds what is no network.
     """
     allowed = Allowed(allow)
     engine = Engine(allowed, concurrency or auto_concurrency())
     try:
         urls = [judge] if isinstance(judge, str) else list(judge)
         checks = Checks(engine, await first_judge(urls, engine, allowed), rules or CheckRules())
-        async for report in drain(checks, iter(candidates), engine.limit):
+        async for report in drain(checks, as_candidates(endpoints), engine.limit):
             yield report
     finally:
         engine.close()
+
+
+def as_candidates(endpoints: Iterable[str | Candidate]) -> Iterator[Candidate]:
+    """Texts parsed as a line of a list is.
+
+    Raises:
+        ValueError: a text is no endpoint.
+    """
+    for endpoint in endpoints:
+        if isinstance(endpoint, Candidate):
+            yield endpoint
+            continue
+        for item in list(parse_lines([endpoint], Labels())) or [Refusal.NOT_AN_ADDRESS]:
+            if not isinstance(item, Candidate):
+                raise ValueError(f"not an endpoint: {item}")  # the text may hold a password
+            yield item
 
 
 async def drain(checks: Checks, candidates: Iterator[Candidate], limit: int) -> AsyncIterator[CheckReport]:
