@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eagleray.cluster.cli.console import Exit, Format, fail, print_json, row_writer
+from eagleray.cluster.cli.console import Exit, Format, fail, note, print_json, row_writer
 from eagleray.cluster.cli.run import execute, exit_code, report, summarize
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def demo(
     try:
         with started(endpoints, seed) as ground:
             settings = settings_for(ground, emptied(data))
+            truth = read_truth(ground.truth)  # an interrupt ends the proving ground, and its files go with it
             finished = execute(settings, once=True)
-            truth = read_truth(ground.truth)
     except GroundError as error:
         fail(str(error), "Its own message stands above.")
     verdicts = read_verdicts(settings.data_dir)
@@ -56,6 +56,8 @@ def demo(
     else:
         show_best(verdicts)
         show_truth(truth, verdicts)
+        verdict = "recall {recall:.3f}, precision {precision:.3f}, {lost} lost, {duplicates} twice"
+        note(verdict.format(**summary))
         report(summary, settings)
     perfect = summary["recall"] == summary["precision"] == 1.0 and not summary["lost"]
     raise typer.Exit(exit_code(finished) or (Exit.DONE if perfect else Exit.NOTHING_ALIVE))
