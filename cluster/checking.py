@@ -3,7 +3,9 @@
 import asyncio
 import resource
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from itertools import islice
 
 from eagleray.actors.checks import Checks
@@ -12,12 +14,14 @@ from eagleray.actors.net.engine import Engine
 from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.check_plan import CheckRules
+from eagleray.pipelines.proxies.judging import Judge
 from eagleray.pipelines.proxies.model import Candidate, CheckReport
 from eagleray.pipelines.proxies.parse import Labels, Refusal, parse_lines
 
 MAX_CONCURRENCY = 15_000  # connections at a time: what one event loop serves in time
 RESERVED_DESCRIPTORS = 256  # for everything but checks: the loop, files, stores, the interpreter
 STARTS_A_TURN = 256  # checks begun at a time: few enough for the loop, enough to be worth a thread's turn
+SLOW_TURN = 0.1  # seconds after which what a slow pipe has given so far is begun
 
 
 def auto_concurrency() -> int:
@@ -35,22 +39,27 @@ async def check(
     allow: Sequence[str] = (),
     rules: CheckRules | None = None,
     concurrency: int | None = None,
+    on_judge: Callable[[Judge], None] | None = None,
 ) -> AsyncIterator[CheckReport]:
     """Check endpoints as fast as they can be: candidates, or texts such as `socks5://user:pass@203.0.113.7:1080`.
 
     Reports come in the order in which checks end. `endpoints` is read only as fast as checks begin and
     reports are taken, so it may be without end; `concurrency` bounds the connections at a time (by default
-    what descriptors allow).
+    what descriptors allow). `on_judge` is told which judge is used.
 
     Raises:
         JudgeError: no judge can be used.
         ValueError: a text is no endpoint, or `allow` holds what is no network.
     """
     allowed = Allowed(allow)
-    engine = Engine(allowed, concurrency or auto_concurrency())
+    affordable = auto_concurrency()
+    engine = Engine(allowed, concurrency or affordable)
     try:
         urls = [judge] if isinstance(judge, str) else list(judge)
-        checks = Checks(engine, await first_judge(urls, engine, allowed), rules or CheckRules())
+        found = await first_judge(urls, engine, allowed)
+        if on_judge:
+            on_judge(found)
+        checks = Checks(engine, found, rules or CheckRules())
         async for report in drain(checks, as_candidates(endpoints), engine.limit):
             yield report
     finally:
@@ -76,28 +85,43 @@ def as_candidates(endpoints: Iterable[str | Candidate]) -> Iterator[Candidate]:
 async def drain(checks: Checks, candidates: Iterator[Candidate], limit: int) -> AsyncIterator[CheckReport]:
     """Keep up to `limit` checks running until `candidates` ends; give their reports as they come.
 
-    Candidates are pulled in a thread: they may come from a pipe that has nothing to say for a while.
+    Candidates are pulled in a thread: they may come from a pipe that has nothing to say for a while. Where
+    pulling fails, what was pulled before is checked first.
     """
     reports: deque[CheckReport] = deque()
+    pulled: deque[Candidate] = deque()
     wake = asyncio.Event()
 
     def done(report: CheckReport) -> None:
         reports.append(report)
         wake.set()
 
-    pull: asyncio.Task[list[Candidate]] | None = None
+    pull: asyncio.Task[bool] | None = None
+    failure: BaseException | None = None
     more = True
     while more or checks.running or reports:
         if more and pull is None and checks.running < limit:
-            pull = asyncio.create_task(in_daemon_thread(lambda: list(islice(candidates, STARTS_A_TURN))))
+            pull = asyncio.create_task(in_daemon_thread(partial(pull_turn, candidates, pulled)))
             pull.add_done_callback(lambda _: wake.set())
         if not reports:
-            await wake.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), SLOW_TURN if pull else None)
         wake.clear()
         if pull is not None and pull.done():
-            turn, pull = pull.result(), None
-            more = len(turn) == STARTS_A_TURN
-            for candidate in turn:
-                checks.begin(candidate, done)
+            failure = pull.exception()
+            more, pull = failure is None and pull.result(), None
+        while pulled:
+            checks.begin(pulled.popleft(), done)
         while reports:
             yield reports.popleft()
+    if failure is not None:
+        raise failure
+
+
+def pull_turn(candidates: Iterator[Candidate], pulled: deque[Candidate]) -> bool:
+    """Move some candidates, each at once when it comes; False at their end."""
+    count = 0
+    for candidate in islice(candidates, STARTS_A_TURN):
+        pulled.append(candidate)
+        count += 1
+    return count == STARTS_A_TURN

@@ -12,13 +12,19 @@ from eagleray.pipelines.document import Document
 from eagleray.pipelines.proxies.model import Candidate
 from eagleray.pipelines.proxies.packing import endpoint_key
 from eagleray.pipelines.proxies.parse import Labels, Refusal, parse, parse_lines, stream_lines
+from eagleray.pipelines.proxies.parse.lines import decode
 from eagleray.pipelines.proxies.parse.sniff import Format, sniff
+from eagleray.pipelines.secrets import hide_in_url
 
 STDIN = "-"
 CHUNK = 1 << 16  # bytes read at a time; the first of them tell the format
 MAX_LIST = 512 << 20  # bytes of a file: some 25 million lines. The standard input has no such bound.
 MAX_DOCUMENT = 64 << 20  # bytes of what has to be parsed as a whole: JSON, HTML
+MAX_SEEN = (
+    5_000_000  # endpoints known again, some 120 bytes each; a longer stream has some of them checked twice
+)
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+OPENING = b"\xef\xbb\xbf \t\r\n[{"  # what a list may begin with and still be of any format
 
 
 class InputError(Exception):
@@ -43,7 +49,7 @@ class Inputs:
         self.duplicates = 0
         self._allowed = allowed
         self._seen: set[bytes] = set()
-        self._readers = [self._reader(word) for word in words]
+        self._readers = [self._reader(word) for word in dict.fromkeys(words)]
 
     def __iter__(self) -> Iterator[Candidate]:
         """The candidates; may block on a pipe, so pull from a thread.
@@ -63,23 +69,33 @@ class Inputs:
         if key in self._seen:
             self.duplicates += 1
             return False
+        if len(self._seen) == MAX_SEEN:
+            self._seen.clear()
         self._seen.add(key)
         return True
 
     def _reader(self, word: str) -> Iterator[Candidate | Refusal]:
         if word == STDIN:
-            return read_stream("the standard input", open(0, "rb", buffering=0, closefd=False))
-        if Path(word).exists():
+            return read_stdin()
+        if is_file(word):
             return read_file(Path(word))
         if is_list_url(word):
             return read_url(word, self._allowed)
         items = list(parse_lines([word], Labels(source="command line")))
         if not items:
             raise InputError(
-                f"{word} is neither a file, nor the URL of a list, nor an endpoint",
+                f"{hide_in_url(word)!r} is neither a file, nor the URL of a list, nor an endpoint",
                 "Endpoints look like 203.0.113.7:8080 or socks5://user:pass@203.0.113.7:1080.",
             )
         return iter(items)
+
+
+def is_file(word: str) -> bool:
+    """True where a file system knows the word; one that is too long for it is none."""
+    try:
+        return bool(word) and Path(word).exists()
+    except OSError:
+        return False
 
 
 def is_list_url(word: str) -> bool:
@@ -89,6 +105,23 @@ def is_list_url(word: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.path.strip("/") or parts.query)
     except ValueError:
         return False
+
+
+def cannot_read(name: object, error: OSError) -> InputError:
+    """The error for what the system does not let us read."""
+    return InputError(f"cannot read {name}: {error.strerror}", "Give a file that you may read.")
+
+
+def read_stdin() -> Iterator[Candidate | Refusal]:
+    """The entries of the standard input.
+
+    Raises:
+        InputError: closed, empty, binary, or too large for its format.
+    """
+    try:
+        return read_stream("the standard input", open(0, "rb", buffering=0, closefd=False))
+    except OSError as error:
+        raise cannot_read("the standard input", error) from error
 
 
 def read_file(path: Path) -> Iterator[Candidate | Refusal]:
@@ -101,7 +134,7 @@ def read_file(path: Path) -> Iterator[Candidate | Refusal]:
         size = path.stat().st_size
         stream = path.open("rb", buffering=0)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}", "Give a file that you may read.") from error
+        raise cannot_read(path, error) from error
     if size > MAX_LIST:
         raise InputError(
             f"{path} has {size / 1e9:.1f} GB, more than the {MAX_LIST >> 20} MB that a list may have",
@@ -118,20 +151,29 @@ def read_stream(name: str, stream: IO[bytes]) -> Iterator[Candidate | Refusal]:
     """
     with stream:
         try:
-            head = stream.read(CHUNK)
+            head = read_head(stream)
             if not head:
                 raise InputError(f"{name} is empty", "Give a list with one host:port a line.")
             if b"\x00" in head and not head.startswith(UTF16_MARKS):
                 raise InputError(f"{name} is binary, not a list", "Give a text, CSV, JSON or HTML list.")
-            if sniff(head.decode("utf-8", "replace")) is Format.TEXT:
-                yield from parse_lines(stream_lines(chunks(head, stream)), Labels(source=name))
+            if sniff(decode(head)) is Format.TEXT:
+                yield from parse_lines(stream_lines(chunks(name, head, stream)), Labels(source=name))
             else:
-                yield from parse_whole(name, b"".join(chunks(head, stream, MAX_DOCUMENT)))
+                body = b"".join(chunks(name, head, stream, MAX_DOCUMENT))
+                yield from parse_whole(Document(name, name, body))
         except OSError as error:
-            raise InputError(f"cannot read {name}: {error.strerror}", "Give a file to read.") from error
+            raise cannot_read(name, error) from error
 
 
-def chunks(head: bytes, stream: IO[bytes], limit: int | None = None) -> Iterator[bytes]:
+def read_head(stream: IO[bytes]) -> bytes:
+    """The beginning, as much as tells the format: a pipe may give a byte at a time, but a line is enough."""
+    head = b""
+    while b"\n" not in head.lstrip(OPENING) and len(head) < CHUNK and (chunk := stream.read(CHUNK)):
+        head += chunk
+    return head
+
+
+def chunks(name: str, head: bytes, stream: IO[bytes], limit: int | None = None) -> Iterator[bytes]:
     """The stream from its head on.
 
     Raises:
@@ -143,15 +185,15 @@ def chunks(head: bytes, stream: IO[bytes], limit: int | None = None) -> Iterator
         size += len(chunk)
         if limit and size > limit:
             raise InputError(
-                f"{stream.name} is not a plain list and has more than {limit >> 20} MB",
+                f"{name} is not a plain list and has more than {limit >> 20} MB",
                 "Convert it to one host:port a line.",
             )
         yield chunk
 
 
-def parse_whole(name: str, body: bytes) -> Iterator[Candidate | Refusal]:
+def parse_whole(document: Document) -> Iterator[Candidate | Refusal]:
     """The entries of a document."""
-    parsed = parse(Document(name, name, body))
+    parsed = parse(document)
     yield from parsed.candidates
     for reason, count in parsed.refused.items():
         yield from [Refusal(reason)] * count
@@ -163,18 +205,23 @@ def read_url(url: str, allowed: Allowed) -> Iterator[Candidate | Refusal]:
     Raises:
         InputError: it could not be fetched.
     """
+    from pydantic import ValidationError
+
     from eagleray.actors.sources.base import SourceError, SourceSettings
     from eagleray.actors.sources.registry import open_source
 
-    async def fetch() -> list[Document]:
-        source = open_source(SourceSettings(name=url, kind="http", url=url), allowed)
-        return [document async for document in source.documents()]
+    async def fetch(settings: SourceSettings) -> list[Document]:
+        return [document async for document in open_source(settings, allowed).documents()]
 
     try:
-        documents = asyncio.run(fetch())
+        documents = asyncio.run(fetch(SourceSettings(name="list", kind="http", url=url)))
+    except ValidationError as error:
+        raise InputError(
+            f"{hide_in_url(url)} is no URL that can be fetched", "White space in it is written as %20."
+        ) from error
     except SourceError as error:
         raise InputError(
-            f"cannot fetch {url}: {error}", "Is the URL right, and the network there?"
+            f"cannot fetch {hide_in_url(url)}: {error}", "Is the URL right, and the network there?"
         ) from error
     for document in documents:
-        yield from parse_whole(url, document.body)
+        yield from parse_whole(document)

@@ -1,12 +1,12 @@
 """`eagleray check`: ad-hoc validation in this process, without Ray."""
 
+import asyncio
 import os
-import sys
-from collections import Counter
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TextIO
 
 import msgspec
 import typer
@@ -17,10 +17,18 @@ from eagleray.cluster.cli.sheet import Sheet
 from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
 from eagleray.pipelines.proxies.model import Candidate, Protocol
 
-EXAMPLES = (
-    "Examples: `eagleray check list.txt`; `curl -s URL | eagleray check - --format txt > alive.txt`; "
-    "`eagleray check 203.0.113.7:8080 --all`; `eagleray check list.txt --type socks5 --depth quick`."
-)
+if TYPE_CHECKING:
+    from eagleray.cluster.inputs import Inputs
+
+EXAMPLES = """Examples:
+
+eagleray check list.txt
+
+eagleray check 203.0.113.7:8080 socks5://user:password@[2001:db8::7]:1080 --all
+
+eagleray check list.txt --type socks5 --depth quick --format ndjson --output alive.ndjson
+
+curl -s URL | eagleray check - --format txt > alive.txt"""
 ENV_PREFIX = "EAGLERAY_PIPELINES"
 
 Judges = Annotated[
@@ -73,7 +81,7 @@ def check(
     config: ConfigOption = None,
 ) -> None:
     """Check proxies and write those that work; progress and a summary go to stderr."""
-    note(f"Reading {', '.join(inputs[:3])}{' …' if len(inputs) > 3 else ''}")
+    note("Reading the input")  # its words stay unsaid: they may hold passwords
     if tls_target != "off":
         fail(f"--tls-target {tls_target}: this version does no TLS check yet", "Leave it out, or say `off`.")
     refuse_malformed(judge or (), allow or ())
@@ -82,9 +90,15 @@ def check(
     changes |= {"timeout": timeout}
     rules = msgspec.structs.replace(rules, **{name: value for name, value in changes.items() if value})
     job = Job(judges, allowed, rules, parse_concurrency(concurrency))
-    with opened(output) as stream:
-        form = chosen(form, sys.stdout if output is None else stream)
-        raise typer.Exit(judge_inputs(inputs, job, lambda: Sheet(stream, form, show_all)))
+    refuse_overwriting(inputs, output)
+    try:
+        with opened(output) as stream:
+            form = chosen(form, stream)
+            raise typer.Exit(judge_inputs(inputs, job, lambda: Sheet(stream, form, show_all)))
+    except BrokenPipeError:  # whoever read the results has enough
+        raise
+    except OSError as error:
+        fail(f"cannot write the results: {error.strerror}", "Name a file that you may write with --output.")
 
 
 class Job(NamedTuple):
@@ -135,62 +149,89 @@ def parse_concurrency(text: str) -> int | None:
     """The number, or None for `auto`."""
     if text == "auto":
         return None
-    if not text.isdigit() or int(text) < 1:
-        fail(f"--concurrency {text} is neither a number from 1 nor `auto`")
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        fail(f"--concurrency {text} is neither a number from 1 to 999999 nor `auto`")
     return int(text)
 
 
+def refuse_overwriting(words: Sequence[str], output: Path | None) -> None:
+    """End the command where the results would overwrite an input before it is read."""
+    from eagleray.cluster.inputs import is_file
+
+    if output and output.is_file() and any(is_file(word) and output.samefile(word) for word in words):
+        fail(f"{output} is an input, too", "Give another file with --output.")
+
+
 def opened(output: Path | None) -> TextIO:
-    """Where results go."""
-    if output is None:
-        return os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    try:
-        return output.open("w")
-    except OSError as error:
-        fail(f"cannot write {output}: {error.strerror}", "Give a file in a directory that you may write to.")
+    """Where results go.
+
+    Raises:
+        OSError: the file can't be written, or the standard output is closed.
+    """
+    return output.open("w") if output else os.fdopen(os.dup(1), "w")
 
 
 def judge_inputs(words: list[str], job: Job, new_sheet: Callable[[], Sheet]) -> Exit:
     """Check all inputs; what stands in the way becomes one sentence and an exit code."""
     import uvloop
 
-    from eagleray.cluster.checking import check as check_candidates
     from eagleray.cluster.inputs import InputError, Inputs
     from eagleray.pipelines.addresses import Allowed
     from eagleray.pipelines.proxies.judging import JudgeError
 
-    async def pour(candidates: Iterable[Candidate]) -> None:
-        async for report in check_candidates(
-            candidates, judge=job.judges, allow=job.allow, rules=job.rules, concurrency=job.concurrency
-        ):
-            sheet.write(report)
-
-    interrupted, sheet = False, new_sheet()
     try:
         inputs = Inputs(words, Allowed(job.allow))
     except InputError as error:
         fail(error.sentence, error.advice)
+    sheet, problem = new_sheet(), None
     try:
-        uvloop.run(pour(not_empty(inputs, inputs.refused)))
+        uvloop.run(pour(not_empty(inputs), job, sheet))
     except InputError as error:
-        fail(error.sentence, error.advice)
+        problem = error.sentence, error.advice, Exit.USAGE
     except JudgeError as error:
-        fail(f"cannot judge here: {error}", "Give a judge that answers: --judge URL.", Exit.CANNOT_JUDGE)
+        advice = "Give a judge that answers: --judge URL; `eagleray judge` runs your own."
+        problem = f"cannot judge here: {error}", advice, Exit.CANNOT_JUDGE
     except KeyboardInterrupt:
-        interrupted = True
-    sheet.close(inputs.refused, inputs.duplicates)
-    if interrupted:
-        return Exit.INTERRUPTED
+        problem = "interrupted", "", Exit.INTERRUPTED
+    if sheet.checked or not problem:
+        sheet.close(inputs.refused, inputs.duplicates)
+    if problem:
+        fail(*problem)
     return Exit.DONE if sheet.alive else Exit.NOTHING_ALIVE
 
 
-def not_empty(inputs: Iterable[Candidate], refused: Counter[str]) -> Iterator[Candidate]:
-    """The candidates, once there is a first one; a list without any ends the command."""
+async def pour(candidates: Iterable[Candidate], job: Job, sheet: Sheet) -> None:
+    """Write a report on each candidate, and progress all the while."""
+    from eagleray.cluster.checking import check as check_candidates
+
+    progress = asyncio.create_task(sheet.show_progress())
+    try:
+        async for report in check_candidates(
+            candidates,
+            judge=job.judges,
+            allow=job.allow,
+            rules=job.rules,
+            concurrency=job.concurrency,
+            on_judge=lambda judge: note(f"Judge {judge.url.authority} (kind {judge.kind})"),
+        ):
+            sheet.write(report)
+    finally:
+        progress.cancel()
+
+
+def not_empty(inputs: "Inputs") -> Iterator[Candidate]:
+    """The candidates, once there is a first one.
+
+    Raises:
+        InputError: there is none.
+    """
+    from eagleray.cluster.inputs import InputError
+
     candidates = iter(inputs)
     first = next(candidates, None)
     if first is None:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in refused.most_common())
-        fail(
+        reasons = ", ".join(f"{reason} {count}" for reason, count in inputs.refused.most_common())
+        raise InputError(
             "there is no valid endpoint in the input" + (f" (refused: {reasons})" if reasons else ""),
             "Give one host:port a line, where host is an IPv4 or IPv6 address.",
         )

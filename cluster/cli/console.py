@@ -5,9 +5,12 @@ import json
 import sys
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
-from typing import Any, NoReturn, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Exit(IntEnum):
@@ -50,6 +53,42 @@ def note(text: str) -> None:
 def chosen(wanted: Format | None, stream: TextIO) -> Format:
     """The format to write: the one asked for, else a table on a terminal and NDJSON in a pipe."""
     return wanted or (Format.TABLE if stream.isatty() else Format.NDJSON)
+
+
+class StatusLine:
+    """Progress on stderr: on a terminal one line that is written over, elsewhere a line each time."""
+
+    def __init__(self) -> None:
+        self._console: Console | None = None
+        self._shown = False
+        if sys.stderr and sys.stderr.isatty():
+            import rich.console
+
+            console = rich.console.Console(stderr=True)
+            self._console = None if console.is_dumb_terminal else console
+
+    @property
+    def every(self) -> float:
+        """Seconds from one showing to the next that a person finds pleasant."""
+        return 0.25 if self._console else 2.0
+
+    def show(self, text: str) -> None:
+        """Show `text` instead of what was shown before."""
+        self.clear()
+        if self._console is None:
+            note(text)
+            return
+        self._console.print(text, end="", no_wrap=True, overflow="ellipsis", highlight=False, markup=False)
+        self._shown = True
+
+    def clear(self) -> None:
+        """Take the line away, so that another one can be written in its place."""
+        if self._console is not None and self._shown:
+            from rich.control import Control
+            from rich.segment import ControlType
+
+            self._console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+            self._shown = False
 
 
 class RowWriter(Protocol):
@@ -141,7 +180,9 @@ class TableWriter:
 
     def write(self, row: dict[str, Any]) -> None:
         """Keep the row's named columns."""
-        self._table.add_row(*(plain(row.get(column)) for column in self._columns))
+        from rich.text import Text  # a plain str would be read as markup, and `[::1]` as a tag
+
+        self._table.add_row(*(Text(printable(plain(row.get(column)))) for column in self._columns))
 
     def close(self) -> None:
         """Write the table."""
@@ -173,6 +214,11 @@ def plain(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return " ".join(plain(item) for item in value)
     return str(value)
+
+
+def printable(text: str) -> str:
+    """The text without control characters: a proxy may have chosen it, and a terminal would obey them."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def print_json(value: object) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from eagleray.actors.sinks.sqlite import SqliteReader
-from eagleray.cluster.cli.console import Exit, fail, print_json
+from eagleray.cluster.cli.console import Exit, fail, print_json, printable
 from eagleray.cluster.cli.pool import Data, open_pool
 from eagleray.pipelines.proxies.model import Endpoint, canonical_host
 from eagleray.pipelines.proxies.outcome import Outcome
@@ -145,8 +145,3 @@ def moment(at: float | None) -> str:
 def shown(text: str) -> str:
     """A text, or that there is none."""
     return printable(text) or "unknown"
-
-
-def printable(text: str) -> str:
-    """The text without control characters: a proxy may have chosen it, and a terminal would obey them."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,5 +1,6 @@
 """What `eagleray check` shows: a row for each report, progress while it runs, a summary at the end."""
 
+import asyncio
 import resource
 import time
 from collections import Counter
@@ -9,14 +10,13 @@ from typing import Any, TextIO
 
 import msgspec
 
-from eagleray.cluster.cli.console import Format, note, row_writer
+from eagleray.cluster.cli.console import Format, StatusLine, note, row_writer
 from eagleray.cluster.pool import proxy_urls
 from eagleray.pipelines.proxies.model import CheckReport
 
 COLUMNS = ("endpoint", "works_as", "anonymity", "exit_ip", "first_byte_ms", "confirmed")
 ALL_COLUMNS = (*COLUMNS, "outcome", "step")
 CSV_COLUMNS = ("endpoint", "alive", "outcome", *COLUMNS[1:])
-PROGRESS_EVERY = 2.0  # seconds between lines of progress
 
 
 class Sheet:
@@ -29,7 +29,7 @@ class Sheet:
         self._outcomes: Counter[str] = Counter()
         self._started = time.monotonic()
         self._cpu = cpu_seconds()
-        self._progress_at = self._started + PROGRESS_EVERY
+        self._status = StatusLine()
 
     @property
     def alive(self) -> int:
@@ -45,28 +45,34 @@ class Sheet:
         """Take one report."""
         self._outcomes[report.outcome.value] += 1
         if report.alive or self._show_all:
+            self._status.clear()  # rows may go to the same terminal
             self._writer.write(row(report))
-        if time.monotonic() >= self._progress_at:
-            self._progress_at = time.monotonic() + PROGRESS_EVERY
-            note(f"{self.checked:,} checked, {self.alive:,} alive, {self.rate:,.0f} checks/s")
 
-    @property
-    def rate(self) -> float:
-        """Checks a second."""
-        return self.checked / max(1e-9, time.monotonic() - self._started)
+    async def show_progress(self) -> None:
+        """Tell by the clock how far it is, until cancelled: silent endpoints give no report for seconds."""
+        try:
+            while True:
+                await asyncio.sleep(self._status.every)
+                self._status.show(self._progress())
+        finally:
+            self._status.clear()
+
+    def _progress(self) -> str:
+        seconds = time.monotonic() - self._started
+        rate = self.checked / max(1e-9, seconds)
+        return f"{self.checked:,} checked, {self.alive:,} alive; {seconds:.1f} s, {rate:,.0f} checks/s"
 
     def close(self, refused: Mapping[str, int], duplicates: int) -> None:
         """Write what waits, and the summary."""
         self._writer.close()
-        seconds = time.monotonic() - self._started
-        cpu = 1e6 * (cpu_seconds() - self._cpu) / max(1, self.checked)
-        for title, counts in (("outcomes", self._outcomes), ("refused", Counter(refused))):
+        titles = {"outcomes": self._outcomes, "entries refused": Counter(refused)}
+        for title, counts in titles.items():
             if counts:
                 note(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in counts.most_common()))
-        note(
-            f"{self.checked:,} checked, {self.alive:,} alive, {duplicates:,} duplicates passed over; "
-            f"{seconds:.1f} s, {self.rate:,.0f} checks/s, {cpu:.0f} µs CPU a check"
-        )
+        if duplicates:
+            note(f"duplicates passed over: {duplicates:,}")
+        cpu = 1e6 * (cpu_seconds() - self._cpu) / max(1, self.checked)
+        note(f"{self._progress()}, {cpu:.0f} µs CPU a check")
 
 
 def cpu_seconds() -> float:
