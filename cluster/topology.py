@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from eagleray.pipelines.proxies.schedule import ScheduleRules
 from eagleray.pipelines.proxies.scoring import ScoringRules
 
 PIPELINE = ProxyPipeline()
+REACH_LIMIT = 5.0  # seconds for a cluster's head to take a connection
 
 
 class Fleet(NamedTuple):
@@ -47,6 +49,7 @@ def start_ray(settings: Settings) -> str:
         ConnectionError: there is no cluster at the address.
     """
     local = settings.ray.address is None
+    require_reachable(settings.ray.address or "")
     context = ray.init(
         address="local" if local else settings.ray.address,
         namespace=settings.ray.namespace,
@@ -57,6 +60,20 @@ def start_ray(settings: Settings) -> str:
     )
     url = context.dashboard_url
     return f"http://{url}" if url else ""
+
+
+def require_reachable(address: str) -> None:
+    """Refuse an address of `host:port` where nobody listens: Ray itself would try for minutes.
+
+    Raises:
+        ConnectionError: nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), REACH_LIMIT).close()
+        except OSError as error:
+            raise ConnectionError(f"{address}: {error.strerror or error}") from error
 
 
 def checkers_wanted(settings: Settings) -> int:
