@@ -59,7 +59,7 @@ def main() -> None:
     """Entry point of the `eagleray` command."""
     word = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
     modules = [COMMANDS[word]] if word in COMMANDS else list(dict.fromkeys(COMMANDS.values()))
-    build(modules)()
+    build(modules)(prog_name="eagleray")
 
 
 if __name__ == "__main__":
