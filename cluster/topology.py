@@ -63,12 +63,12 @@ def start_ray(settings: Settings) -> str:
 
 
 def require_reachable(address: str) -> None:
-    """Refuse an address of `host:port` where nobody listens: Ray itself would try for minutes.
+    """Refuse an address of `[ray://]host:port` where nobody listens: Ray itself would try for minutes.
 
     Raises:
         ConnectionError: nobody does.
     """
-    host, _, port = address.rpartition(":")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         try:
             socket.create_connection((host, int(port)), REACH_LIMIT).close()

@@ -67,15 +67,18 @@ def emptied(data: Path | None) -> Path:
     """The data directory, empty: a demo begins at the beginning.
 
     Raises:
-        typer.Exit: it holds what a demo has not written.
+        typer.Exit: it holds what a demo has not written, or can't be written.
     """
     directory = data or Path("eagleray-demo")
     marker = directory / ".eagleray-demo"
-    if directory.exists() and any(directory.iterdir()) and not marker.exists():
-        fail(f"{directory} is not a demo's, so it is not emptied", "Give another directory with --data.")
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    marker.touch()
+    try:
+        if directory.exists() and any(directory.iterdir()) and not marker.exists():
+            fail(f"{directory} is not a demo's, so it is not emptied", "Give another directory with --data.")
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        marker.touch()
+    except OSError as error:
+        fail(f"cannot write to {directory}: {error.strerror}", "Give another directory with --data.")
     return directory
 
 

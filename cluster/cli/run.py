@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,6 +63,7 @@ def refuse_unusable(settings: "Settings") -> None:
         fail("no judge is configured", "Add one under pipelines.proxies.judges, or start `eagleray judge`.")
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=settings.data_dir).close()
     except OSError as error:
         fail(f"cannot write to {settings.data_dir}: {error.strerror}", "Give a directory with --data.")
 
@@ -81,7 +83,7 @@ def execute(settings: "Settings", once: bool) -> "Finished":
         display.say("Starting Ray …")
         try:
             return runner.execute(settings, once, on_start, display.show)
-        except ConnectionError as error:
+        except (ConnectionError, ValueError) as error:  # ValueError: Ray does not take the address
             fail(f"cannot join Ray: {error}", "Is the cluster up? `ray status` tells.")
         except RayError as error:
             fail(f"an actor failed for good: {error}", "Its log is below /tmp/ray/session_latest/logs.")

@@ -1,0 +1,56 @@
+"""What `eagleray run` says where it cannot begin. Nothing here starts Ray."""
+
+import pytest
+import yaml
+
+SOURCE = {"name": "a", "kind": "http", "url": "http://list.invalid/"}
+JUDGE = "http://judge.invalid/"
+
+
+@pytest.fixture
+def run(eagleray, tmp_path):
+    """Run with a configuration of these sources and judges; gives the result."""
+
+    def invoke(*words, sources=(SOURCE,), judges=(JUDGE,)):
+        proxies = {"sources": list(sources), "judges": list(judges)}
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump({"pipelines": {"proxies": proxies}}))
+        (tmp_path / "file").touch()
+        return eagleray("run", "--once", "--config", "config.yaml", *words)
+
+    return invoke
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "said"),
+    [
+        ([], {"sources": ()}, "no source is configured"),
+        ([], {"judges": ()}, "no judge is configured"),
+        (["--pipeline", "bars"], {}, "there is no pipeline 'bars'"),
+        (["--data", "file/data"], {}, "cannot write to file/data: Not a directory"),
+        (["--data", "file"], {}, "cannot write to file: File exists"),
+        (["--data", "/proc"], {}, "cannot write to /proc: "),
+        ([], {"judges": ("ftp://judge",)}, "config.yaml:4: pipelines.proxies.judges.0: "),
+        (["--address", "127.0.0.1:1"], {}, "cannot join Ray: 127.0.0.1:1: Connection refused"),
+        (["--address", "ray://127.0.0.1:1"], {}, "cannot join Ray: ray://127.0.0.1:1: Connection refused"),
+        (["--address", "nonsense"], {}, "cannot join Ray: "),
+        (["--address", "ray.invalid:6379"], {}, "cannot join Ray: ray.invalid:6379: Name or service"),
+    ],
+    ids=[
+        "no source",
+        "no judge",
+        "unknown pipeline",
+        "data below a file",
+        "data is a file",
+        "data cannot be written",
+        "bad configuration",
+        "no cluster there",
+        "no cluster there for a client",
+        "no address",
+        "unknown name",
+    ],
+)
+def test_cannot_begin(run, words, settings, said):
+    result = run(*words, **settings)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert said in result.stderr
+    assert result.stderr.count("\n") <= 3  # what it does, what is wrong, what to do
