@@ -1,6 +1,6 @@
 """Checks endpoints: a plan decides for each which probe comes next, the engine carries it out."""
 
-import secrets
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -37,7 +37,7 @@ class Checks:
         """The connection for one attempt, its exchange prepared."""
         endpoint, rules = check.candidate.endpoint, self._rules
         stream = Stream()
-        nonce = self._judge.nonce(secrets.token_hex(NONCE_BYTES))
+        nonce = self._judge.nonce(os.urandom(NONCE_BYTES).hex())
         return Connection(
             endpoint.host,
             endpoint.port,
@@ -111,16 +111,17 @@ class Check:
 
 def protocol_report(connection: Connection) -> ProtocolReport:
     """A connection's end in milliseconds since it was opened."""
-
-    def since_opened(at: float | None) -> float | None:
-        return None if at is None else round((at - connection.opened_at) * 1000, 3)
-
-    stream = connection.stream
+    opened, stream = connection.opened_at, connection.stream
     return ProtocolReport(
         outcome=connection.outcome or Outcome.CLOSED,
-        connect_ms=since_opened(connection.connected_at),
-        handshake_ms=since_opened(stream.tunnel_at),
-        first_byte_ms=since_opened(stream.first_byte_at),
-        total_ms=since_opened(connection.ended_at),
+        connect_ms=milliseconds(opened, connection.connected_at),
+        handshake_ms=milliseconds(opened, stream.tunnel_at),
+        first_byte_ms=milliseconds(opened, stream.first_byte_at),
+        total_ms=milliseconds(opened, connection.ended_at),
         detail=connection.detail,
     )
+
+
+def milliseconds(start: float, end: float | None) -> float | None:
+    """From one moment to another (seconds), to the microsecond."""
+    return None if end is None else round((end - start) * 1000, 3)

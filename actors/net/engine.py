@@ -79,7 +79,7 @@ class Connection:
         self.on_end = on_end
         self.connect_timeout = connect_timeout  # seconds to the end of the TCP handshake
         self.timeout = timeout  # seconds from there to the end of the exchange
-        self.silence = silence  # seconds without a byte after which `on_silence` is called, once
+        self.silence = silence  # seconds without a byte after which `on_silence` is called; None: heard
         self.on_silence = on_silence
         self.sock: socket.socket | None = None
         self.unsent = b""
@@ -89,6 +89,10 @@ class Connection:
         self.outcome: Outcome | None = None
         self.detail = ""
         self.value: Any = None
+
+    def release(self) -> None:
+        """Let go of everything large: the wheel keeps the connection itself until its deadline is past."""
+        del self.stream, self.exchange, self.on_end
 
 
 class Engine:
@@ -207,9 +211,8 @@ class Engine:
         if not events & select.EPOLLOUT:
             return False
         now = connection.connected_at = connection.stream.now = clock()
-        self._expire_at(connection, now + connection.timeout)
-        if connection.silence is not None and connection.silence < connection.timeout:
-            self._timers.add(now + connection.silence, lambda: self._on_silence(connection))
+        patience = connection.timeout if connection.silence is None else connection.silence
+        self._expire_at(connection, now + min(patience, connection.timeout))
         return self._advance(connection, None, first=True)
 
     def _receive(self, connection: Connection, ending: bool) -> None:
@@ -245,7 +248,8 @@ class Engine:
     def _send(self, connection: Connection, data: bytes) -> bool:
         """Send what the socket takes, keep the rest until it is writable; False where it is broken."""
         assert connection.sock is not None
-        data = connection.unsent + data
+        if connection.unsent:
+            data = connection.unsent + data
         try:
             sent = connection.sock.send(data)
         except BlockingIOError:
@@ -253,7 +257,7 @@ class Engine:
         except OSError as error:
             self._end(connection, Outcome.RESET, errno.errorcode.get(error.errno or 0, ""))
             return False
-        connection.unsent = data[sent:]
+        connection.unsent = data[sent:] if sent < len(data) else b""
         return True
 
     # Time
@@ -268,7 +272,7 @@ class Engine:
         self._ticker = None
         for connection in self._deadlines.due(now):
             if connection.sock is not None and connection.deadline <= now:
-                self._on_deadline(connection)
+                self._on_deadline(connection, now)
         for action in self._timers.due(now):
             action()
         self._start()
@@ -279,14 +283,16 @@ class Engine:
         connection.deadline = when
         self._deadlines.add(when, connection)
 
-    def _on_deadline(self, connection: Connection) -> None:
+    def _on_deadline(self, connection: Connection, now: float) -> None:
         if connection.connected_at is None:
             self._end(connection, Outcome.CONNECT_TIMEOUT, f"no answer in {connection.connect_timeout:g} s")
-        else:
+            return
+        last = connection.connected_at + connection.timeout
+        if last <= now:
             self._end(connection, Outcome.TIMEOUT, f"answer not whole in {connection.timeout:g} s")
-
-    def _on_silence(self, connection: Connection) -> None:
-        if connection.sock is not None and connection.silence is not None and connection.on_silence:
+            return
+        self._expire_at(connection, last)  # the silence is over, one way or the other
+        if connection.silence is not None and connection.on_silence:
             connection.on_silence()
 
     def _end(self, connection: Connection, outcome: Outcome, detail: str) -> None:
@@ -296,7 +302,9 @@ class Engine:
             connection.sock = None
         connection.exchange.close()
         connection.outcome, connection.detail, connection.ended_at = outcome, detail, clock()
-        connection.on_end(connection)
+        on_end, connection.on_end, connection.on_silence = connection.on_end, ignore, None
+        on_end(connection)
+        connection.release()
 
 
 def ignore(_: Connection) -> None:

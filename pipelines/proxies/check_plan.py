@@ -6,6 +6,7 @@ check also finds out what else the endpoint speaks.
 """
 
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -218,6 +219,13 @@ def most_revealing(*levels: Anonymity) -> Anonymity:
 
 def likely(candidate: Candidate, types: frozenset[Protocol]) -> list[Protocol]:
     """The protocols to try, likeliest first: what sources claim, what the port suggests, then the field's."""
-    usual = USUAL_PORTS.get(candidate.endpoint.port)
+    return list(by_likelihood(candidate.protocols, USUAL_PORTS.get(candidate.endpoint.port), types))
+
+
+@lru_cache(maxsize=1024)  # every check asks, and there are few different questions
+def by_likelihood(
+    claimed: frozenset[Protocol], usual: Protocol | None, types: frozenset[Protocol]
+) -> tuple[Protocol, ...]:
+    """All protocols, or those of `types`, in the order in which to try them."""
     protocols = [p for p in LIKELIHOOD if not types or p in types]
-    return sorted(protocols, key=lambda p: (p not in candidate.protocols, p is not usual))
+    return tuple(sorted(protocols, key=lambda p: (p not in claimed, p is not usual)))
