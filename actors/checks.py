@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from eagleray.actors.net.engine import Connection, Engine
@@ -14,6 +14,7 @@ from eagleray.pipelines.proxies.probe import probe
 from eagleray.pipelines.proxies.protocols.exchange import Stream
 
 NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
+NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes
 
 
 class Checks:
@@ -24,6 +25,7 @@ class Checks:
         self._judge = judge
         self._rules = rules
         self._node = node
+        self._randoms = randoms()
         self.running = 0  # checks begun and not ended
 
     def begin(self, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
@@ -37,7 +39,7 @@ class Checks:
         """The connection for one attempt, its exchange prepared."""
         endpoint, rules = check.candidate.endpoint, self._rules
         stream = Stream()
-        nonce = self._judge.nonce(os.urandom(NONCE_BYTES).hex())
+        nonce = self._judge.nonce(next(self._randoms))
         return Connection(
             endpoint.host,
             endpoint.port,
@@ -107,6 +109,15 @@ class Check:
             connection = self._checks.connection(self, attempt)
             self._open.add(connection)
             self._checks.start(connection, attempt.after)
+
+
+def randoms() -> Iterator[str]:
+    """Random text for one nonce after the other, drawn from the system a block at a time."""
+    size = 2 * NONCE_BYTES  # hexadecimal
+    while True:
+        block = os.urandom(NONCES_A_DRAW * NONCE_BYTES).hex()
+        for at in range(0, len(block), size):
+            yield block[at : at + size]
 
 
 def protocol_report(connection: Connection) -> ProtocolReport:

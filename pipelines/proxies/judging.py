@@ -144,7 +144,7 @@ class Judge:
             own = self._learn_httpbin(direct.body)
         self._own = frozenset(own)
         self._own_pattern = own_address_pattern(own)
-        self._own_is_global = any(is_global(ip_address(address)) for address in own)
+        self._own_is_global = any(map(is_global, own))
 
     def _learn_eagleray(self, answer: EaglerayAnswer) -> list[str]:
         if not SESSION.fullmatch(answer.session) or not answer.key:
