@@ -5,10 +5,11 @@ import re
 import msgspec
 
 from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.protocols import coding
 from eagleray.pipelines.proxies.protocols.exchange import Exchange, ProbeFailed, Stream
 
 MAX_HEAD = 16 * 1024  # servers themselves accept 8 KiB; twice that is not an honest answer
-MAX_BODY = 64 * 1024  # a judge's answer is below 4 KiB
+MAX_BODY = 64 * 1024  # a judge's answer is below 4 KiB; also what a compressed one may expand to
 MAX_CHUNK_LINE = 1024  # a chunk's size and its extensions
 MAX_FRAMING = 16 * 1024  # all chunk sizes, or all trailers: an honest chunk is larger than its size line
 MAX_INTERIM = 8  # 1xx answers before the real one
@@ -96,15 +97,17 @@ def parse_head(raw: bytes) -> Head:
 
 
 def read_body(stream: Stream, head: Head) -> Exchange[bytes]:
-    """Read the body by the framing that the head announces (RFC 9112 section 6.3)."""
+    """Read the body by the framing that the head announces (RFC 9112 section 6.3), and undo its codings."""
     if head.status in (204, 304):
         return b""
     if codings := TRANSFER_ENCODING.findall(head.lower):  # overrides Content-Length
         chunked = codings[-1].rpartition(b",")[2].strip() == b"chunked"
-        return (yield from (read_chunks(stream) if chunked else read_to_end(stream)))
-    if lengths := CONTENT_LENGTH.findall(head.lower):
-        return (yield from stream.exactly(content_length(lengths), step="HTTP body"))
-    return (yield from read_to_end(stream))
+        body = yield from (read_chunks(stream) if chunked else read_to_end(stream))
+    elif lengths := CONTENT_LENGTH.findall(head.lower):
+        body = yield from stream.exactly(content_length(lengths), step="HTTP body")
+    else:
+        body = yield from read_to_end(stream)
+    return coding.decode(head.lower, body, MAX_BODY) if b"\ncontent-encoding:" in head.lower else body
 
 
 def content_length(values: list[bytes]) -> int:

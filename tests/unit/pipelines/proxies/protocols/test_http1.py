@@ -1,3 +1,4 @@
+import gzip
 from functools import partial
 from itertools import pairwise
 
@@ -33,6 +34,11 @@ def headers(size: int) -> bytes:
     return head + b"x" * (size - len(head) - 4) + b"\r\n\r\n"
 
 
+def coded(coding: bytes, body: bytes) -> bytes:
+    """An answer whose body is coded."""
+    return OK + b"Content-Encoding: " + coding + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
 # Answers that say where they end: status and body; what follows must stay.
 FRAMED = {
     "Content-Length": (length(b"5", b"hello"), 200, b"hello"),
@@ -64,6 +70,12 @@ FRAMED = {
         200,
         b"hi",
     ),
+    "gzip": (coded(b"gzip", gzip.compress(b"hi")), 200, b"hi"),
+    "gzip in chunks": (
+        CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n16\r\n" + gzip.compress(b"hi") + b"\r\n0\r\n\r\n",
+        200,
+        b"hi",
+    ),
     "head as long as allowed": (headers(MAX_HEAD), 200, b""),
     "body as long as allowed": (length(b"%d" % MAX_BODY, b"x" * MAX_BODY), 200, b"x" * MAX_BODY),
 }
@@ -80,6 +92,8 @@ UNFRAMED = {
     "Content-Length in the name only": (OK + b"X-Content-Length: 1\r\n\r\nhi", b"hi"),
     "Content-Length in the value only": (OK + b"X: Content-Length: 1\r\n\r\nhi", b"hi"),
     "body as long as allowed": (OK + b"\r\n" + b"x" * MAX_BODY, b"x" * MAX_BODY),
+    "HTTP/1.0 without headers, closed at once": (b"HTTP/1.0 200 OK\r\n\r\n", b""),
+    "gzip": (OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"hi"), b"hi"),
 }
 
 FAILURES = {
@@ -135,6 +149,8 @@ FAILURES = {
     ),
     "tiny chunks": (CHUNKED + b"1\r\nx\r\n" * (MAX_FRAMING + 1), Outcome.OVERSIZED),
     "chunk extensions without end": (CHUNKED + (b"1;" + b"e" * 1000 + b"\r\nx\r\n") * 20, Outcome.OVERSIZED),
+    "gzip that is cut": (coded(b"gzip", gzip.compress(b"hi")[:-1]), Outcome.MALFORMED),
+    "gzip bomb": (coded(b"gzip", gzip.compress(bytes(MAX_BODY + 1))), Outcome.OVERSIZED),
     "trailers without end": (CHUNKED + b"0\r\n" + b"X: y\r\n" * 10_000, Outcome.OVERSIZED),
 }
 
