@@ -105,7 +105,8 @@ async def drain(checks: Checks, candidates: Iterator[Candidate], limit: int) -> 
             pull.add_done_callback(lambda _: wake.set())
         if not reports:
             with suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), SLOW_TURN if pull else None)
+                async with asyncio.timeout(SLOW_TURN if pull else None):
+                    await wake.wait()
         wake.clear()
         if pull is not None and pull.done():
             failure = pull.exception()

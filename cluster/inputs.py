@@ -20,9 +20,7 @@ STDIN = "-"
 CHUNK = 1 << 16  # bytes read at a time; the first of them tell the format
 MAX_LIST = 512 << 20  # bytes of a file: some 25 million lines. The standard input has no such bound.
 MAX_DOCUMENT = 64 << 20  # bytes of what has to be parsed as a whole: JSON, HTML
-MAX_SEEN = (
-    5_000_000  # endpoints known again, some 120 bytes each; a longer stream has some of them checked twice
-)
+MAX_SEEN = 5_000_000  # endpoints known again, some 120 bytes each; then the memory begins anew
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 OPENING = b"\xef\xbb\xbf \t\r\n[{"  # what a list may begin with and still be of any format
 
@@ -77,7 +75,7 @@ class Inputs:
     def _reader(self, word: str) -> Iterator[Candidate | Refusal]:
         if word == STDIN:
             return read_stdin()
-        if is_file(word):
+        if is_path(word):
             return read_file(Path(word))
         if is_list_url(word):
             return read_url(word, self._allowed)
@@ -90,7 +88,7 @@ class Inputs:
         return iter(items)
 
 
-def is_file(word: str) -> bool:
+def is_path(word: str) -> bool:
     """True where a file system knows the word; one that is too long for it is none."""
     try:
         return bool(word) and Path(word).exists()
@@ -132,15 +130,14 @@ def read_file(path: Path) -> Iterator[Candidate | Refusal]:
     """
     try:
         size = path.stat().st_size
-        stream = path.open("rb", buffering=0)
+        if size > MAX_LIST:
+            raise InputError(
+                f"{path} has {size / 1e9:.1f} GB, more than the {MAX_LIST >> 20} MB that a list may have",
+                f"Split it, or stream it: eagleray check - < {path}",
+            )
+        return read_stream(str(path), path.open("rb", buffering=0))
     except OSError as error:
         raise cannot_read(path, error) from error
-    if size > MAX_LIST:
-        raise InputError(
-            f"{path} has {size / 1e9:.1f} GB, more than the {MAX_LIST >> 20} MB that a list may have",
-            f"Split it, or stream it: eagleray check - < {path}",
-        )
-    return read_stream(str(path), stream)
 
 
 def read_stream(name: str, stream: IO[bytes]) -> Iterator[Candidate | Refusal]:

@@ -65,8 +65,9 @@ def check(
         str, typer.Option(metavar="off", help="TLS site to CONNECT to; this version knows only `off`.")
     ] = "off",
     concurrency: Annotated[
-        str, typer.Option(metavar="N|auto", help="Connections at a time; auto: what descriptors allow.")
-    ] = "auto",
+        str | None,
+        typer.Option(metavar="N|auto", help="Connections at a time; auto: what descriptors allow."),
+    ] = None,
     connect_timeout: Annotated[
         float | None, typer.Option(min=0.05, max=60, help="Seconds for the TCP handshake.")
     ] = None,
@@ -85,11 +86,13 @@ def check(
     if tls_target != "off":
         fail(f"--tls-target {tls_target}: this version does no TLS check yet", "Leave it out, or say `off`.")
     refuse_malformed(judge or (), allow or ())
-    judges, allowed, rules = effective(config, judge, allow)
+    job = effective(config, judge, allow)
     changes = {"depth": depth, "types": frozenset(types or ()), "connect_timeout": connect_timeout}
     changes |= {"timeout": timeout}
-    rules = msgspec.structs.replace(rules, **{name: value for name, value in changes.items() if value})
-    job = Job(judges, allowed, rules, parse_concurrency(concurrency))
+    rules = msgspec.structs.replace(job.rules, **{name: value for name, value in changes.items() if value})
+    job = job._replace(rules=rules)
+    if concurrency:
+        job = job._replace(concurrency=parse_concurrency(concurrency))
     refuse_overwriting(inputs, output)
     try:
         with opened(output) as stream:
@@ -110,15 +113,13 @@ class Job(NamedTuple):
     concurrency: int | None  # None: what descriptors allow
 
 
-def effective(
-    config: Path | None, judges: list[str] | None, allow: list[str] | None
-) -> tuple[list[str], list[str], CheckRules]:
-    """Judges, allowed networks and rules: from the flags, and from the configuration where it is asked for.
+def effective(config: Path | None, judges: list[str] | None, allow: list[str] | None) -> Job:
+    """What the configuration says, where it is asked for; these flags replace its judges and add networks.
 
     Reading settings costs more than half the time to the first output, so it is done only for what they say.
     """
     if judges and config is None and not any(name.startswith(ENV_PREFIX) for name in os.environ):
-        return judges, allow or [], CheckRules()
+        return Job(judges, allow or [], CheckRules(), None)
     proxies = read_settings(config).pipelines.proxies
     settings = proxies.check
     rules = CheckRules(
@@ -127,7 +128,8 @@ def effective(
         timeout=settings.timeout,
         confirm_after=settings.confirm_after,
     )
-    return judges or list(proxies.judges), [*proxies.allow, *(allow or ())], rules
+    concurrency = None if settings.concurrency == "auto" else settings.concurrency
+    return Job(judges or list(proxies.judges), [*proxies.allow, *(allow or ())], rules, concurrency)
 
 
 def refuse_malformed(judges: Sequence[str], allow: Sequence[str]) -> None:
@@ -156,9 +158,9 @@ def parse_concurrency(text: str) -> int | None:
 
 def refuse_overwriting(words: Sequence[str], output: Path | None) -> None:
     """End the command where the results would overwrite an input before it is read."""
-    from eagleray.cluster.inputs import is_file
+    from eagleray.cluster.inputs import is_path
 
-    if output and output.is_file() and any(is_file(word) and output.samefile(word) for word in words):
+    if output and output.is_file() and any(is_path(word) and output.samefile(word) for word in words):
         fail(f"{output} is an input, too", "Give another file with --output.")
 
 

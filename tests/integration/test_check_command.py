@@ -179,6 +179,17 @@ def test_depth(check, relay, depth, requests):
     assert rows(result)[0]["confirmed"] is (depth == "full")
 
 
+def test_configuration_is_used_where_it_is_named(eagleray, ground, relay, tmp_path):
+    check = "{depth: quick, concurrency: 1}"
+    proxies = f"{{judges: ['{ground.judge}'], allow: [127.0.0.0/8], check: {check}}}"
+    (tmp_path / "config.yaml").write_text(f"pipelines: {{proxies: {proxies}}}")
+    words = ["check", f"http://{relay.address}", "--type", "http", "--config", "config.yaml"]
+    assert eagleray(*words).returncode == 0
+    assert len(relay.requests) == 1
+    assert eagleray(*words, "--depth", "full").returncode == 0
+    assert len(relay.requests) == 3
+
+
 def test_password_is_only_in_urls(check, relay, one):
     words = [f"http://bob:hunter2@{relay.address}", f"bob:hunter2@{one(Kind.REFUSED)}", "--all"]
     result = check(*words, "--type", "http", "--depth", "quick")
