@@ -1,7 +1,7 @@
 """Our judge: tells a client through which address and with which headers its request arrived, and proves it.
 
-The proof is described in `eagleray.pipelines.proxies.proof`. `/get` answers as httpbin does, for clients that
-know only that kind; every other path answers in our own shape.
+The proof is described in `eagleray.pipelines.proxies.proof`, and so is the page at `/known`. `/get` answers as
+httpbin does, for clients that know only that kind; every other path answers in our own shape.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from eagleray.cluster.http_server import BACKLOG, Request, Server, error, response, stop_signals
-from eagleray.pipelines.proxies.proof import prove, session_key, session_of
+from eagleray.pipelines.proxies.proof import known_page, prove, session_key, session_of
 
 SECRET_BYTES = 32  # as long as the HMAC's output, RFC 2104 section 3
 NONCE = re.compile(r"[A-Za-z0-9._~-]{1,128}")  # unreserved characters, so that no proxy re-encodes them
@@ -43,6 +43,9 @@ class Judge:
             return response(HTTPStatus.OK, encode(self._session(request, client)))
         if not NONCE.fullmatch(nonce):
             return error(HTTPStatus.BAD_REQUEST, "not a nonce")
+        if path == "/known":
+            page = known_page(session_key(self._secret, session_of(nonce)), nonce)
+            return response(HTTPStatus.OK, page, "text/html")
         return response(HTTPStatus.OK, encode(self._proof(request, client, nonce)))
 
     def _session(self, request: Request, client: str) -> dict[str, object]:

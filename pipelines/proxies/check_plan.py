@@ -46,6 +46,7 @@ TELLING = (
     Outcome.JUDGE_UNAVAILABLE,
     Outcome.LOCAL_RESOURCE,
     Outcome.BLOCKED_ADDRESS,
+    Outcome.TAMPERED,
     Outcome.UNCONFIRMED,
     Outcome.AUTH_FAILED,
     Outcome.AUTH_REQUIRED,
@@ -62,6 +63,9 @@ TELLING = (
     Outcome.REFUSED,
 )
 
+# Ends that no judge has a part in. Every other failure could as well be that of the judge that was asked.
+WITHOUT_JUDGE = DEAD | {Outcome.OK, Outcome.AUTH_REQUIRED, Outcome.AUTH_FAILED}
+
 CENSUS_PATIENCE = (1.0, 3.0)  # seconds, plus so many times what the working protocol needed in all
 
 
@@ -73,7 +77,10 @@ class Depth(StrEnum):
 
 
 class CheckRules(msgspec.Struct, frozen=True):
-    """How deep to look and how long to wait; all times in seconds."""
+    """How deep to look, how long to wait, and how many connections a host is burdened with; times in seconds.
+
+    A shuffled public list never comes near `per_host` and `per_network`.
+    """
 
     depth: Depth = Depth.FULL
     types: frozenset[Protocol] = frozenset()  # try these only; empty: all
@@ -81,6 +88,8 @@ class CheckRules(msgspec.Struct, frozen=True):
     timeout: float = 8.0  # from the connection to the whole answer
     silence: float = 1.5  # without a byte: the other protocols are tried beside it
     confirm_after: float = 0.5  # between the first success and the second request
+    per_host: int = 16  # connections at a time to one address
+    per_network: int = 256  # connections at a time to one /24, or /64 of IPv6
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -90,6 +99,7 @@ class Attempt(msgspec.Struct, frozen=True):
     after: float = 0.0  # seconds to wait first
     timeout: float | None = None  # seconds for the whole answer, where it differs from the rules
     confirming: bool = False
+    known_page: bool = False  # fetch the judge's known page instead of the judged one
 
 
 class CheckPlan:
@@ -98,11 +108,27 @@ class CheckPlan:
     The check is over when `over` says so; attempts still open then no longer matter.
     """
 
-    __slots__ = ("_candidate", "_confirmed", "_first", "_judged", "_open", "_protocols", "_rules", "_untried")
+    __slots__ = (
+        "_candidate",
+        "_confirmed",
+        "_first",
+        "_judged",
+        "_known_page",
+        "_open",
+        "_patience",
+        "_protocols",
+        "_rules",
+        "_tampered",
+        "_untried",
+    )
 
-    def __init__(self, candidate: Candidate, rules: CheckRules) -> None:
+    def __init__(self, candidate: Candidate, rules: CheckRules, known_page: bool = False) -> None:
+        """Plan the check of `candidate`; `known_page`: the judge has one."""
         self._candidate = candidate
         self._rules = rules
+        self._known_page = known_page  # still to be fetched
+        self._patience = rules.timeout
+        self._tampered = ""
         self._untried = likely(candidate, rules.types)
         self._protocols: dict[Protocol, ProtocolReport] = {}
         self._first: Protocol | None = None
@@ -125,8 +151,10 @@ class CheckPlan:
     def ended(self, attempt: Attempt, report: ProtocolReport, judged: Judged | None) -> list[Attempt]:
         """Take the end of an attempt; `judged` comes with success."""
         self._open -= 1
+        if attempt.known_page:
+            return self._compared(report)
         if attempt.confirming:
-            return self._hand_out(self._confirm(attempt.protocol, report))
+            return self._hand_out(self._confirm(attempt.protocol, report, judged))
         self._protocols[attempt.protocol] = report
         if judged is not None:
             return self._hand_out(self._succeed(attempt.protocol, judged))
@@ -152,6 +180,7 @@ class CheckPlan:
             anonymity=self._judged.anonymity if self._judged else None,
             exit_ip=self._judged.exit_ip if self._judged else "",
             confirmed=self._confirmed,
+            tampered=self._tampered,
             checked_at=checked_at,
             node=node,
         )
@@ -170,32 +199,61 @@ class CheckPlan:
         if self._first is not None and self._judged is not None:
             level = most_revealing(self._judged.anonymity, judged.anonymity)
             self._judged = Judged(level, self._judged.exit_ip)
-            return []
+            return self._fetch_known_page()
         self._first, self._judged = protocol, judged
         if self._rules.depth is Depth.QUICK:
             self._untried = []
             return []
         return [Attempt(protocol, after=self._rules.confirm_after, confirming=True)]
 
-    def _confirm(self, protocol: Protocol, report: ProtocolReport) -> list[Attempt]:
+    def _confirm(self, protocol: Protocol, report: ProtocolReport, judged: Judged | None) -> list[Attempt]:
         if report.outcome.charge is Charge.SELF:  # says nothing: the first success stands
             return []
-        self._confirmed = report.outcome is Outcome.OK
-        if not self._confirmed:
+        self._confirmed = judged is not None
+        if judged is None:
             detail = f"second request: {report.outcome} {report.detail}".rstrip()
             first = self._protocols[protocol]
             self._protocols[protocol] = msgspec.structs.replace(
                 first, outcome=Outcome.UNCONFIRMED, detail=detail
             )
             return []
-        return self._census(report.total_ms or 0.0)
-
-    def _census(self, total_ms: float) -> list[Attempt]:
-        """Everything not yet tried, at once: the endpoint has shown how fast it answers."""
+        self._compare(protocol, judged)
         base, factor = CENSUS_PATIENCE
-        patience = min(self._rules.timeout, base + factor * total_ms / 1000)
+        self._patience = min(self._rules.timeout, base + factor * (report.total_ms or 0.0) / 1000)
+        return [*self._census(), *self._fetch_known_page()]
+
+    def _compare(self, protocol: Protocol, again: Judged) -> None:
+        """Hold what was seen of the second request, perhaps by another judge, against the first one's."""
+        assert self._judged is not None
+        first = self._judged
+        self._judged = Judged(most_revealing(first.anonymity, again.anonymity), first.exit_ip)
+        if again.exit_ip != first.exit_ip:
+            report = self._protocols[protocol]
+            detail = f"second request: from {again.exit_ip}"
+            self._protocols[protocol] = msgspec.structs.replace(report, detail=detail)
+
+    def _census(self) -> list[Attempt]:
+        """Everything not yet tried, at once: the endpoint has shown how fast it answers."""
         rest, self._untried = self._untried, []
-        return [Attempt(p, timeout=patience) for p in rest]
+        return [Attempt(p, timeout=self._patience) for p in rest]
+
+    def _fetch_known_page(self) -> list[Attempt]:
+        """Once, where the endpoint is confirmed and forwards requests: only those can be changed."""
+        http = self._protocols.get(Protocol.HTTP)
+        if not (self._known_page and self._confirmed and http and http.outcome is Outcome.OK):
+            return []
+        self._known_page = False
+        return [Attempt(Protocol.HTTP, timeout=self._patience, known_page=True)]
+
+    def _compared(self, report: ProtocolReport) -> list[Attempt]:
+        """The known page has come, or not: only another page says anything of what has answered twice."""
+        if report.outcome is Outcome.TAMPERED:
+            self._tampered = report.detail
+            http, detail = self._protocols[Protocol.HTTP], "known page: changed on its way"
+            self._protocols[Protocol.HTTP] = msgspec.structs.replace(
+                http, outcome=Outcome.TAMPERED, detail=detail
+            )
+        return []
 
     def _narrow(self, protocol: Protocol, outcome: Outcome) -> None:
         """Drop what a failure makes hopeless."""
@@ -207,14 +265,21 @@ class CheckPlan:
             self._untried = [p for p in self._untried if p is not Protocol.HTTPS or self._claims(p)]
 
     def _outcome(self) -> Outcome:
+        if self._tampered:
+            return Outcome.TAMPERED
         if self._first is not None:  # it stands or falls with the protocol that was asked twice
             return self._protocols[self._first].outcome
         return min((report.outcome for report in self._protocols.values()), key=TELLING.index)
 
 
-def most_revealing(*levels: Anonymity) -> Anonymity:
+def most_revealing(*levels: Anonymity | None) -> Anonymity | None:
     """The level that says most of the client: who takes an endpoint by it must not be surprised."""
-    return min(levels, key=list(Anonymity).index)
+    return min((level for level in levels if level), key=list(Anonymity).index, default=None)
+
+
+def doubtful(outcome: Outcome) -> bool:
+    """True for a failure that counts only if the judge was up."""
+    return outcome.charge is Charge.SUBJECT and outcome not in WITHOUT_JUDGE
 
 
 def likely(candidate: Candidate, types: frozenset[Protocol]) -> list[Protocol]:

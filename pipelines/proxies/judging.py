@@ -1,85 +1,34 @@
-"""Judges: pages that say how a request reached them, and what their answers mean.
+"""Judges: pages that say how a request reached them. How each kind answers stands in `judges/`."""
 
-Kinds are told apart by the direct answer: `eagleray` proves each answer (see proof.py); `httpbin` echoes
-headers, origin and URL as JSON, its nonce comes back in the URL.
-"""
-
-import hmac
 import re
-from enum import StrEnum
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from eagleray.pipelines.addresses import is_global
 from eagleray.pipelines.proxies.anonymity import classify, own_address_pattern
+from eagleray.pipelines.proxies.judges import recognized
+from eagleray.pipelines.proxies.judges.base import UNREADABLE, JudgeError, Seen
+from eagleray.pipelines.proxies.judges.eagleray import Eagleray
 from eagleray.pipelines.proxies.model import Anonymity
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.proof import prove
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 from eagleray.pipelines.proxies.protocols.http1 import Answer
 from eagleray.pipelines.proxies.protocols.target import Target
 
+__all__ = ["Judge", "JudgeError", "JudgeUrl", "Judged", "parse_judge_url"]
+
 REQUEST_HEADERS = b"User-Agent: Mozilla/5.0\r\nAccept: */*\r\nConnection: close\r\n"
 
 VISIBLE = re.compile(r"[!-~]+")  # what may stand in a request line
-SESSION = re.compile(r"[A-Za-z0-9_~-]{1,64}")  # unreserved in a URL; the dot ends it in a nonce
-# What decoding makes of a hostile page: wrong JSON, types, UTF-8 or addresses, and nesting without end.
-UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
-
-
-class JudgeError(ValueError):
-    """Raised where a URL or an answer is not that of a judge."""
-
-
-class JudgeKind(StrEnum):
-    """What a judge answers."""
-
-    EAGLERAY = "eagleray"
-    HTTPBIN = "httpbin"
-
-
-class EaglerayAnswer(msgspec.Struct):
-    """The body of our own judge."""
-
-    judge: str
-    client: str
-    headers: list[tuple[str, str]]
-    nonce: str = ""
-    proof: str = ""
-    session: str = ""
-    key: str = ""
-
-
-class HttpbinAnswer(msgspec.Struct):
-    """The body of httpbin's `/get` and of those like it; some give each header as a list."""
-
-    url: str
-    headers: dict[str, str | list[str]]
-    origin: str = ""
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """The headers as (name, value)."""
-        return [(name, v if isinstance(v, str) else ", ".join(v)) for name, v in self.headers.items()]
-
-    @property
-    def origins(self) -> list[str]:
-        """The addresses in `origin`: those of `X-Forwarded-For`, then the peer's."""
-        return [part.strip() for part in self.origin.split(",") if part.strip()]
+MAX_EVIDENCE = 256  # bytes kept of what a proxy puts into a page: enough to know the injector by
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What a judge saw of one request through a proxy."""
+    """What a judge saw of one request through a proxy; no level where the judge tells no headers."""
 
-    anonymity: Anonymity
+    anonymity: Anonymity | None
     exit_ip: str
-
-
-decode_eagleray = msgspec.json.Decoder(EaglerayAnswer).decode
-decode_httpbin = msgspec.json.Decoder(HttpbinAnswer).decode
 
 
 class JudgeUrl(msgspec.Struct, frozen=True):
@@ -137,39 +86,30 @@ class Judge:
         self.target = Target(address, url.port)
         if direct.status != 200:
             raise JudgeError(f"it answers with status {direct.status}")
-        self.session, self._key = "", b""
-        try:
-            own = self._learn_eagleray(decode_eagleray(direct.body))
-        except UNREADABLE:
-            own = self._learn_httpbin(direct.body)
-        self._own = frozenset(own)
-        self._own_pattern = own_address_pattern(own)
-        self._own_is_global = any(map(is_global, own))
+        self._kind = recognized(direct.body)
+        self.share_own(self.own)
+        ours = isinstance(self._kind, Eagleray)
+        self.known_url = msgspec.structs.replace(url, path="/known") if ours else None
 
-    def _learn_eagleray(self, answer: EaglerayAnswer) -> list[str]:
-        if not SESSION.fullmatch(answer.session) or not answer.key:
-            raise ValueError("no session: its proofs would prove nothing")
-        self.kind = JudgeKind.EAGLERAY
-        own = [canonical(answer.client)]
-        self._key, self.session = bytes.fromhex(answer.key), answer.session
-        self._baseline = frozenset(name.lower() for name, _ in answer.headers)
-        return own
+    @property
+    def kind(self) -> str:
+        """The name of its kind."""
+        return self._kind.name
 
-    def _learn_httpbin(self, body: bytes) -> list[str]:
-        try:
-            answer = decode_httpbin(body)
-            own = [canonical(origin) for origin in answer.origins]
-        except UNREADABLE as error:
-            raise JudgeError("its answer is neither our judge's nor httpbin's") from error
-        if not own:
-            raise JudgeError("it does not say where a request comes from")
-        self.kind = JudgeKind.HTTPBIN
-        self._baseline = frozenset(name.lower() for name in answer.headers)
-        return own
+    @property
+    def own(self) -> frozenset[str]:
+        """Our addresses, as this judge sees them."""
+        return self._kind.own
+
+    def share_own(self, addresses: frozenset[str]) -> None:
+        """Take all of `addresses` for ours: what any judge sees of us must not leak to another one."""
+        self._own = addresses
+        self._own_pattern = own_address_pattern(addresses)
+        self._own_is_global = any(map(is_global, addresses))
 
     def nonce(self, random: str) -> str:
         """A nonce that this judge takes, from fresh random text."""
-        return f"{self.session}.{random}" if self.session else random
+        return f"{self._kind.session}.{random}" if self._kind.session else random
 
     def read(self, answer: Answer, nonce: str, endpoint_host: str) -> Judged:
         """What the judge saw, once the answer is proven to be its own and to belong to `nonce`.
@@ -177,47 +117,57 @@ class Judge:
         Raises:
             ProbeFailed: NOT_A_PROXY.
         """
+        seen = self._seen(answer, nonce)
+        return Judged(self._level(seen, endpoint_host), seen.client)
+
+    def confirms(self, answer: Answer, nonce: str) -> bool:
+        """True where a direct answer to `nonce` shows the judge as it was learned, and us where we were."""
+        try:
+            return self._seen(answer, nonce).client in self.own
+        except ProbeFailed:
+            return False
+
+    def _seen(self, answer: Answer, nonce: str) -> Seen:
         if answer.status != 200:
             raise ProbeFailed(Outcome.NOT_A_PROXY, f"HTTP status {answer.status} for the judge's page")
         try:
-            if self.kind is JudgeKind.EAGLERAY:
-                return self._read_eagleray(decode_eagleray(answer.body), nonce, endpoint_host)
-            return self._read_httpbin(decode_httpbin(answer.body), nonce, endpoint_host)
+            return self._kind.read(answer.body, nonce)
         except UNREADABLE as error:
             raise ProbeFailed(Outcome.NOT_A_PROXY, "a page that is not the judge's") from error
 
-    def _read_eagleray(self, answer: EaglerayAnswer, nonce: str, endpoint_host: str) -> Judged:
-        proven = hmac.compare_digest(answer.proof.encode(), prove(self._key, nonce).encode())
-        if answer.nonce != nonce or not proven:
-            raise ProbeFailed(Outcome.NOT_A_PROXY, "the judge's proof is missing or wrong")
-        return self._judged(answer.headers, canonical(answer.client), endpoint_host)
-
-    def _read_httpbin(self, answer: HttpbinAnswer, nonce: str, endpoint_host: str) -> Judged:
-        if f"n={nonce}" not in answer.url.partition("?")[2].split("&"):
-            raise ProbeFailed(Outcome.NOT_A_PROXY, "the nonce did not come back")
-        *forwarded, peer = answer.origins or [""]
-        # httpbin hides X-Forwarded-For from the headers and shows it here
-        headers = [*answer.pairs, *(("X-Forwarded-For", address) for address in forwarded)]
-        return self._judged(headers, canonical(peer), endpoint_host)
-
-    def _judged(self, headers: list[tuple[str, str]], exit_ip: str, endpoint_host: str) -> Judged:
+    def _level(self, seen: Seen, endpoint_host: str) -> Anonymity | None:
         """The level by headers and exit address.
 
         Our own address as exit is a leak on the internet, but not where proxy and client share addresses.
         """
-        if exit_ip in self._own and self._own_is_global and endpoint_host not in self._own:
-            return Judged(Anonymity.TRANSPARENT, exit_ip)
-        return Judged(classify(headers, self._own_pattern, self._baseline), exit_ip)
+        if seen.client in self._own and self._own_is_global and endpoint_host not in self._own:
+            return Anonymity.TRANSPARENT
+        if seen.headers is None:
+            return None
+        return classify(seen.headers, self._own_pattern, self._kind.baseline)
+
+    def refuse_tampered(self, answer: Answer, nonce: str) -> None:
+        """Compare the known page, byte for byte.
+
+        Raises:
+            ProbeFailed: TAMPERED; its detail is what was put in, or what stands in place of the page.
+        """
+        assert isinstance(self._kind, Eagleray)
+        if change := difference(self._kind.known_page(nonce), answer.body):
+            raise ProbeFailed(Outcome.TAMPERED, change)
 
 
-@lru_cache(maxsize=4096)  # an exit comes again with each protocol and each confirmation of a proxy
-def canonical(text: str) -> str:
-    """A literal address in its canonical form; IPv4 out of IPv6, as dual-stack servers see it.
+def difference(expected: bytes, got: bytes) -> str:
+    """What `got` has between the beginning and the end that it shares with `expected`, cut; empty: equal."""
+    if got == expected:
+        return ""
+    start = shared(expected, got)
+    end = shared(expected[start:][::-1], got[start:][::-1])
+    put_in = got[start : len(got) - end][:MAX_EVIDENCE]
+    return put_in.decode("utf-8", "backslashreplace") or f"{len(expected) - len(got)} bytes are missing"
 
-    Raises:
-        ValueError: `text` is not an address, or one with a zone: any text may stand there.
-    """
-    if "%" in text:
-        raise ValueError("an address with a zone")
-    address = ip_address(text)
-    return str((isinstance(address, IPv6Address) and address.ipv4_mapped) or address)
+
+def shared(a: bytes, b: bytes) -> int:
+    """How many bytes two texts have in common at their beginning."""
+    pairs = enumerate(zip(a, b, strict=False))
+    return next((at for at, (x, y) in pairs if x != y), min(len(a), len(b)))

@@ -95,6 +95,7 @@ class CheckReport(msgspec.Struct):
     anonymity: Anonymity | None = None
     exit_ip: str = ""
     confirmed: bool = False  # a second request on a new connection succeeded
+    tampered: str = ""  # what was put into the known page, cut; empty where nothing was
     checked_at: float = 0.0  # Unix seconds, start of the check
     node: str = ""
 

@@ -62,6 +62,11 @@ class Outcome(StrEnum):
         Charge.SUBJECT,
         "The first request succeeded, the second on a new connection did not.",
     )
+    TAMPERED = (
+        "tampered",
+        Charge.SUBJECT,
+        "The proxy changed the judge's known page on its way; what it put in is kept.",
+    )
     BLOCKED_ADDRESS = (
         "blocked_address",
         Charge.SOURCE,

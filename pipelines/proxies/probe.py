@@ -1,6 +1,6 @@
-"""One probe: a protocol's way to the judge, then the judged request."""
+"""One probe: a protocol's way to the judge, then the judged request or the known page."""
 
-from eagleray.pipelines.proxies.judging import Judge, Judged
+from eagleray.pipelines.proxies.judging import Judge, Judged, JudgeUrl
 from eagleray.pipelines.proxies.model import Credentials, Endpoint, Protocol
 from eagleray.pipelines.proxies.protocols import http1, http_proxy, socks4, socks5
 from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
@@ -21,7 +21,7 @@ def probe(
         ProbeFailed: how it failed; the stream's marks say how far it came.
     """
     if protocol is Protocol.HTTP:
-        answer = yield from forward(stream, endpoint.credentials, judge, nonce)
+        answer = yield from forward(stream, endpoint.credentials, judge.url, nonce)
     else:
         yield from TUNNELS[protocol](stream, judge.target, endpoint.credentials)
         stream.tunnel_at = stream.now
@@ -29,12 +29,23 @@ def probe(
     return judge.read(answer, nonce, endpoint.host)
 
 
+def known_page(stream: Stream, endpoint: Endpoint, judge: Judge, nonce: str) -> Exchange[None]:
+    """Fetch the known page of a judge that has one by HTTP forwarding, where proxies put things into pages.
+
+    Raises:
+        ProbeFailed: TAMPERED where another page came, or how fetching it failed.
+    """
+    assert judge.known_url is not None
+    answer = yield from forward(stream, endpoint.credentials, judge.known_url, nonce)
+    judge.refuse_tampered(answer, nonce)
+
+
 def forward(
-    stream: Stream, credentials: Credentials | None, judge: Judge, nonce: str
+    stream: Stream, credentials: Credentials | None, url: JudgeUrl, nonce: str
 ) -> Exchange[http1.Answer]:
-    """The judged request by HTTP forwarding; the page of a refusal is not waited for."""
+    """A request by HTTP forwarding; the page of a refusal is not waited for."""
     extra = http_proxy.authorization(credentials)
-    head = yield from http1.read_head(stream, judge.url.request(nonce, absolute=True, extra=extra))
+    head = yield from http1.read_head(stream, url.request(nonce, absolute=True, extra=extra))
     if head.status != 200:
         http_proxy.refuse_status(head.status, credentials)
     return http1.Answer(head.status, (yield from http1.read_body(stream, head)))

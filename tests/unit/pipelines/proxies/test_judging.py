@@ -4,14 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eagleray.pipelines.proxies.judging import (
-    Judge,
-    Judged,
-    JudgeError,
-    JudgeKind,
-    JudgeUrl,
-    parse_judge_url,
-)
+from eagleray.pipelines.proxies.judging import Judge, Judged, JudgeError, JudgeUrl, parse_judge_url
 from eagleray.pipelines.proxies.model import Anonymity
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.proof import prove, session_key
@@ -62,7 +55,7 @@ def failure(judge: Judge, body: bytes, nonce: str, status: int = 200) -> Outcome
 
 
 def test_kinds_are_told_apart_by_the_direct_answer():
-    assert (our_judge().kind, httpbin_judge().kind) == (JudgeKind.EAGLERAY, JudgeKind.HTTPBIN)
+    assert (our_judge().kind, httpbin_judge().kind) == ("eagleray", "httpbin")
 
 
 def test_our_judge_wants_its_session_in_the_nonce():
@@ -76,7 +69,6 @@ NO_JUDGES = {
     "nesting": (200, b"[" * 60_000),
     "nesting in a member": (200, b'{"x":' + b"[" * 60_000),
     "not UTF-8": (200, b"\xff\xfe"),
-    "a bare address": (200, b"9.9.9.9"),
     "no session": (200, eagleray()),
     "no key": (200, eagleray(session="s1")),
     "key that is not hexadecimal": (200, eagleray(session="s1", key="xyz")),

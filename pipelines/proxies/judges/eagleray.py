@@ -1,0 +1,55 @@
+"""Our own judge: all headers, the client's address, and a proof that no page can make up (see proof.py)."""
+
+import hmac
+import re
+
+import msgspec
+
+from eagleray.pipelines.proxies.judges.base import Kind, Seen, canonical, names_of
+from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.proof import known_page, prove
+from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
+
+SESSION = re.compile(r"[A-Za-z0-9_~-]{1,64}")  # unreserved in a URL; the dot ends it in a nonce
+
+
+class EaglerayAnswer(msgspec.Struct):
+    """The body of our own judge."""
+
+    judge: str
+    client: str
+    headers: list[tuple[str, str]]
+    nonce: str = ""
+    proof: str = ""
+    session: str = ""
+    key: str = ""
+
+
+decode = msgspec.json.Decoder(EaglerayAnswer).decode
+
+
+class Eagleray(Kind):
+    """Proves each answer by the key of a session."""
+
+    name = "eagleray"
+
+    def __init__(self, body: bytes) -> None:
+        """Learn session and key; without them its proofs would prove nothing."""
+        answer = decode(body)
+        if not SESSION.fullmatch(answer.session) or not answer.key:
+            raise ValueError("no session")
+        self.own = frozenset({canonical(answer.client)})
+        self.baseline = names_of(answer.headers)
+        self.session, self._key = answer.session, bytes.fromhex(answer.key)
+
+    def read(self, body: bytes, nonce: str) -> Seen:
+        """What reached the judge, its proof verified."""
+        answer = decode(body)
+        proven = hmac.compare_digest(answer.proof.encode(), prove(self._key, nonce).encode())
+        if answer.nonce != nonce or not proven:
+            raise ProbeFailed(Outcome.NOT_A_PROXY, "the judge's proof is missing or wrong")
+        return Seen(canonical(answer.client), answer.headers)
+
+    def known_page(self, nonce: str) -> bytes:
+        """What the judge serves as its known page for `nonce`."""
+        return known_page(self._key, nonce)
