@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from eagleray.actors.net.admission import Admission
 from eagleray.actors.net.engine import Connection, Engine
 from eagleray.pipelines.proxies.check_plan import Attempt, CheckPlan, CheckRules
 from eagleray.pipelines.proxies.judging import Judge
@@ -13,6 +14,7 @@ from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.probe import probe
 from eagleray.pipelines.proxies.protocols.exchange import Stream
 
+MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2 kB each
 NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
 NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes
 
@@ -22,11 +24,16 @@ class Checks:
 
     def __init__(self, engine: Engine, judge: Judge, rules: CheckRules, node: str = "") -> None:
         self._engine = engine
+        self._admission = Admission(engine, rules.per_host, rules.per_network)
         self._judge = judge
         self._rules = rules
         self._node = node
         self._randoms = randoms()
         self.running = 0  # checks begun and not ended
+
+    def room(self, limit: int) -> int:
+        """How many more to begin for `limit` connections; those that wait for a crowded host count not."""
+        return limit + min(self._admission.waiting, MAX_HELD) - self.running
 
     def begin(self, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
         """Check `candidate`; `done` is called once, from the event loop."""
@@ -55,13 +62,13 @@ class Checks:
     def start(self, connection: Connection, after: float) -> None:
         """Run a connection, now or after so many seconds."""
         if after:
-            self._engine.later(after, partial(self._engine.run, connection))
+            self._engine.later(after, partial(self._admission.run, connection))
         else:
-            self._engine.run(connection)
+            self._admission.run(connection)
 
     def drop(self, connection: Connection) -> None:
         """End a connection that no longer matters."""
-        self._engine.drop(connection)
+        self._admission.drop(connection)
 
     def plan(self, candidate: Candidate) -> CheckPlan:
         """A new plan by the rules."""

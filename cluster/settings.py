@@ -85,6 +85,10 @@ class CheckSettings(Section):
     """Connections in flight of one checker; `auto` follows descriptors, ports and the lag of the loop."""
     confirm_after: float = Field(default=0.5, ge=0, le=60)
     """Seconds between the first success and the request that confirms it."""
+    per_host: int = Field(default=16, ge=1, le=1_000_000)
+    """Connections at a time to one address; the others wait, and delay nobody else."""
+    per_network: int = Field(default=256, ge=1, le=1_000_000)
+    """Connections at a time to one /24 of IPv4 or /64 of IPv6."""
 
 
 class WeightSettings(Section):

@@ -151,6 +151,8 @@ def check_rules(proxies: ProxiesSettings) -> CheckRules:
         connect_timeout=check.connect_timeout,
         timeout=check.timeout,
         confirm_after=check.confirm_after,
+        per_host=check.per_host,
+        per_network=check.per_network,
     )
 
 

@@ -127,6 +127,8 @@ def effective(config: Path | None, judges: list[str] | None, allow: list[str] | 
         connect_timeout=settings.connect_timeout,
         timeout=settings.timeout,
         confirm_after=settings.confirm_after,
+        per_host=settings.per_host,
+        per_network=settings.per_network,
     )
     concurrency = None if settings.concurrency == "auto" else settings.concurrency
     return Job(judges or list(proxies.judges), [*proxies.allow, *(allow or ())], rules, concurrency)
