@@ -210,6 +210,8 @@ class Engine:
             return False
         if not events & select.EPOLLOUT:
             return False
+        if ":" in connection.host:
+            connection.stream.local = connection.sock.getsockname()[0].partition("%")[0]
         now = connection.connected_at = connection.stream.now = clock()
         patience = connection.timeout if connection.silence is None else connection.silence
         self._expire_at(connection, now + min(patience, connection.timeout))

@@ -111,14 +111,17 @@ class Judge:
         """A nonce that this judge takes, from fresh random text."""
         return f"{self._kind.session}.{random}" if self._kind.session else random
 
-    def read(self, answer: Answer, nonce: str, endpoint_host: str) -> Judged:
+    def read(self, answer: Answer, nonce: str, endpoint_host: str, local: str = "") -> Judged:
         """What the judge saw, once the answer is proven to be its own and to belong to `nonce`.
+
+        `local` is our address on the connection to the proxy, where no NAT lies between: a judge that was
+        asked over IPv4 has not told us our IPv6 address.
 
         Raises:
             ProbeFailed: NOT_A_PROXY.
         """
         seen = self._seen(answer, nonce)
-        return Judged(self._level(seen, endpoint_host), seen.client)
+        return Judged(self._level(seen, endpoint_host, local), seen.client)
 
     def confirms(self, answer: Answer, nonce: str) -> bool:
         """True where a direct answer to `nonce` shows the judge as it was learned, and us where we were."""
@@ -135,7 +138,7 @@ class Judge:
         except UNREADABLE as error:
             raise ProbeFailed(Outcome.NOT_A_PROXY, "a page that is not the judge's") from error
 
-    def _level(self, seen: Seen, endpoint_host: str) -> Anonymity | None:
+    def _level(self, seen: Seen, endpoint_host: str, local: str) -> Anonymity | None:
         """The level by headers and exit address.
 
         Our own address as exit is a leak on the internet, but not where proxy and client share addresses.
@@ -144,7 +147,8 @@ class Judge:
             return Anonymity.TRANSPARENT
         if seen.headers is None:
             return None
-        return classify(seen.headers, self._own_pattern, self._kind.baseline)
+        own = own_address_pattern(self._own | {local}) if local else self._own_pattern
+        return classify(seen.headers, own, self._kind.baseline)
 
     def refuse_tampered(self, answer: Answer, nonce: str) -> None:
         """Compare the known page, byte for byte.

@@ -26,7 +26,7 @@ def probe(
         yield from TUNNELS[protocol](stream, judge.target, endpoint.credentials)
         stream.tunnel_at = stream.now
         answer = yield from http1.read_answer(stream, judge.url.request(nonce))
-    return judge.read(answer, nonce, endpoint.host)
+    return judge.read(answer, nonce, endpoint.host, stream.local)
 
 
 def known_page(stream: Stream, endpoint: Endpoint, judge: Judge, nonce: str) -> Exchange[None]:

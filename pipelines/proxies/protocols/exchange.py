@@ -28,11 +28,12 @@ class Stream:
     The shell sets `now` (its clock, in seconds) before it hands over a chunk; cores copy it to the marks.
     """
 
-    __slots__ = ("buffer", "first_byte_at", "now", "tunnel_at")
+    __slots__ = ("buffer", "first_byte_at", "local", "now", "tunnel_at")
 
     def __init__(self) -> None:
         self.buffer = b""
         self.now = 0.0
+        self.local = ""  # over IPv6, our address on this connection: what the proxy sees of us
         self.tunnel_at: float | None = None  # the proxy has opened the way to the judge
         self.first_byte_at: float | None = None  # the first byte of the judge's answer
 

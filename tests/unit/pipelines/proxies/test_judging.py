@@ -161,6 +161,16 @@ def test_a_proxy_on_our_own_address_leaks_nothing_by_its_exit():
     )
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "level"),
+    [("2001:db8::5", Anonymity.TRANSPARENT), ("2001:db8::55", Anonymity.ANONYMOUS)],
+    ids=["ours", "another's"],
+)
+def test_our_address_on_the_connection_to_the_proxy_is_ours_whatever_the_judge_was_told(forwarded, level):
+    answer = Answer(200, proven("s1.a", headers=[["X-Forwarded-For", forwarded]]))
+    assert our_judge().read(answer, "s1.a", PROXY, local="2001:db8::5").anonymity is level
+
+
 def test_the_nonce_may_stand_anywhere_in_the_query():
     body = httpbin(url="http://judge.example/get?a=b&n=abc&c=d")
     assert httpbin_judge().read(Answer(200, body), "abc", PROXY).exit_ip == EXIT
