@@ -1,110 +1,168 @@
-"""`eagleray check` finds real proxies as what they are."""
+"""A check finds real proxies as what they are: one table of servers and expected verdicts.
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+The same endpoints are asked through aiohttp-socks, too, which must find the same protocols.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 import pytest
 
+from eagleray import CheckReport, CheckRules, Protocol, check
+from eagleray.cluster.cli.sheet import failed_step
+
+AT_ONCE = 16  # endpoints: a small machine answers so many within the limits below
+RULES = CheckRules(confirm_after=0.1, silence=1.0, timeout=5.0)
+
 
 class Case(NamedTuple):
-    """A server, how it is started, and what a check must say of it."""
+    """A server of conftest's SERVERS, and what a check must say of it."""
 
-    binary: str
-    configuration: Callable[[int], str]
-    arguments: Callable[[Path], Sequence[str | Path]]
-    protocols: set[str]
-    anonymity: str
-    credentials: str = ""
+    server: str
+    protocols: frozenset[str] = frozenset()
+    anonymity: str = ""
     outcome: str = "ok"
+    detail: str = ""  # of a failure: the step that decided
+    credentials: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.server} {self.credentials}".rstrip()
 
 
-def squid(*lines: str) -> Callable[[int], str]:
-    common = ["http_access allow all", "cache deny all", "access_log none", "cache_log /dev/null"]
-    common += ["pid_filename none", "shutdown_lifetime 0 seconds", "visible_hostname eagleray.test"]
-    return lambda port: "\n".join([f"http_port 127.0.0.1:{port}", *common, *lines, ""])
+def alive(server: str, protocols: frozenset[str], anonymity: str, credentials: str = "") -> Case:
+    return Case(server, protocols, anonymity, credentials=credentials)
 
 
-def tinyproxy(*lines: str) -> Callable[[int], str]:
-    return lambda port: "\n".join([f"Port {port}", "Listen 127.0.0.1", "Timeout 30", *lines, ""])
+def dead(server: str, outcome: str, detail: str, credentials: str = "") -> Case:
+    return Case(server, outcome=outcome, detail=detail, credentials=credentials)
 
 
-def dante(port: int) -> str:
-    everyone = "{ from: 0.0.0.0/0 to: 0.0.0.0/0 }"
-    methods = "clientmethod: none\nsocksmethod: none\nuser.unprivileged: nobody\n"
-    listen = f"logoutput: /dev/null\ninternal: 127.0.0.1 port = {port}\nexternal: lo\n"
-    return f"{listen}{methods}client pass {everyone}\nsocks pass {everyone}\n"
+HTTP = frozenset({"http", "https"})
+SOCKS = frozenset({"socks4", "socks5"})
+SOCKS5 = frozenset({"socks5"})
+RIGHT, WRONG = "u:p@", "u:x@"
+CASES = [
+    alive("squid", HTTP, "transparent"),
+    alive("squid, forwarded_for delete", HTTP, "anonymous"),
+    alive("squid, via off", HTTP, "elite"),
+    alive("squid, password", HTTP, "elite", RIGHT),
+    dead("squid, password", "auth_failed", "HTTP status 407", WRONG),
+    dead("squid, password", "auth_required", "HTTP status 407"),
+    dead("squid, deny", "forbidden", "HTTP status 403"),
+    dead("squid, no way out", "refused_by_proxy", "HTTP status 502"),
+    alive("squid, ::1", HTTP, "transparent"),
+    alive("tinyproxy", HTTP, "anonymous"),
+    alive("tinyproxy, no Via", HTTP, "elite"),
+    alive("tinyproxy, XTinyproxy", HTTP, "transparent"),
+    alive("tinyproxy, password", HTTP, "anonymous", RIGHT),
+    dead("tinyproxy, password", "auth_failed", "HTTP status 401", WRONG),  # sic; only without any it says 407
+    dead("tinyproxy, password", "auth_required", "HTTP status 407"),
+    alive("tinyproxy, ConnectPort", frozenset({"http"}), "anonymous"),
+    dead("tinyproxy, Deny", "forbidden", "HTTP status 403"),
+    alive("tinyproxy, ::1", HTTP, "anonymous"),
+    alive("privoxy", HTTP, "elite"),
+    alive("apache2", HTTP, "elite"),
+    alive("apache2, Via", HTTP, "anonymous"),
+    alive("apache2, password", HTTP, "elite", RIGHT),
+    dead("apache2, password", "auth_failed", "HTTP status 407", WRONG),
+    dead("apache2, password", "auth_required", "HTTP status 407"),
+    dead("apache2, web server", "not_a_proxy", "HTTP status 404"),
+    alive("ncat", HTTP, "elite"),
+    alive("ncat, password", HTTP, "elite", RIGHT),
+    dead("ncat, password", "auth_failed", "HTTP status 407", WRONG),
+    dead("ncat, password", "auth_required", "HTTP status 407"),
+    alive("dante", SOCKS, "elite"),
+    dead("dante, password", "auth_failed", "SOCKS5 password", WRONG),  # its users are the system's
+    dead("dante, password", "auth_required", "SOCKS5 greeting"),
+    dead("dante, block", "forbidden", "SOCKS5 reply: code 2"),
+    alive("microsocks", SOCKS5, "elite"),
+    alive("microsocks, password", SOCKS5, "elite", RIGHT),
+    dead("microsocks, password", "auth_failed", "SOCKS5 password", WRONG),
+    dead("microsocks, password", "auth_required", "SOCKS5 greeting"),
+    alive("microsocks, ::1", SOCKS5, "elite"),
+    alive("ssh -D", SOCKS, "elite"),
+    alive("ssh -D, ::1", SOCKS, "elite"),
+    dead("sshd", "malformed", "not HTTP"),
+    alive("proxy.py", HTTP, "anonymous"),
+    alive("proxy.py, password", HTTP, "anonymous", RIGHT),
+    dead("proxy.py, password", "auth_failed", "HTTP status 407", WRONG),
+    dead("proxy.py, password", "auth_required", "HTTP status 407"),
+    alive("pproxy", HTTP | SOCKS, "elite"),
+    alive("pproxy, password", HTTP | SOCKS5, "elite", RIGHT),
+    dead("pproxy, password", "auth_failed", "HTTP status 407", WRONG),
+    dead("pproxy, password", "auth_required", "HTTP status 407"),
+    alive("mitmproxy", HTTP, "elite"),
+    alive("mitmproxy, socks5", SOCKS5, "elite"),
+    alive("mitmproxy, password", HTTP, "elite", RIGHT),
+    dead("mitmproxy, password", "auth_failed", "HTTP status 407", WRONG),
+    dead("mitmproxy, password", "auth_required", "HTTP status 407"),
+    alive("sing-box", HTTP | SOCKS, "elite"),
+    alive("sing-box, password", HTTP | SOCKS5, "elite", RIGHT),  # SOCKS4 carries no password
+    dead("sing-box, password", "auth_failed", "HTTP status 407", WRONG),
+    dead("sing-box, password", "auth_required", "HTTP status 407"),
+    alive("sing-box, ::1", HTTP | SOCKS, "elite"),
+]
+Oracle = Callable[[str, str, str], Awaitable[bool]]
 
 
-def port_only(port: int) -> str:
-    """microsocks has no file: the port stands in ours for its arguments to be read from."""
-    return str(port)
+class Verdicts(NamedTuple):
+    """What was said of one case: our reports by kind of judge, and what aiohttp-socks reaches a judge by."""
+
+    reports: dict[str, CheckReport]
+    oracle: set[str]
 
 
-def microsocks(*options: str) -> Callable[[Path], Sequence[str | Path]]:
-    return lambda file: ["-i", "127.0.0.1", "-p", file.read_text(), *options]
+async def ask(authority: str, judge: str, oracle: Oracle) -> Verdicts:
+    reports, reached = {}, set()
+    for kind, url in {"eagleray": judge, "httpbin": f"{judge}get"}.items():
+        allow = ["127.0.0.0/8", "::1"]
+        [reports[kind]] = [r async for r in check([authority], judge=url, allow=allow, rules=RULES)]
+    for protocol in Protocol:
+        if await oracle(protocol.value, authority, f"{judge}get"):
+            reached.add(protocol.value)
+    return Verdicts(reports, reached)
 
 
-def with_file(options: Sequence[str]) -> Callable[[Path], Sequence[str | Path]]:
-    return lambda file: [*options, file]
+@pytest.fixture(scope="module")
+def verdicts(servers: Mapping[str, Any], judge: str, oracle: Oracle) -> dict[Case, Verdicts]:
+    """The verdict on every case whose server runs: all are asked at once, for most of the time is waiting."""
+
+    async def ask_all() -> dict[Case, Verdicts]:
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one(case: Case) -> tuple[Case, Verdicts]:
+            async with turns:
+                return case, await ask(f"{case.credentials}{servers[case.server]}", judge, oracle)
+
+        running = [case for case in CASES if not isinstance(servers[case.server], Exception)]
+        return dict(await asyncio.gather(*map(one, running)))
+
+    return asyncio.run(ask_all())
 
 
-HTTP = {"http", "https"}
-CASES = {
-    "squid": Case("squid", squid(), with_file(["-N", "-f"]), HTTP, "transparent"),
-    "squid, forwarded_for delete": Case(
-        "squid", squid("forwarded_for delete"), with_file(["-N", "-f"]), HTTP, "anonymous"
-    ),
-    "squid, via off": Case(
-        "squid", squid("forwarded_for delete", "via off"), with_file(["-N", "-f"]), HTTP, "elite"
-    ),
-    "tinyproxy": Case("tinyproxy", tinyproxy(), with_file(["-d", "-c"]), HTTP, "anonymous"),
-    "tinyproxy, no Via": Case(
-        "tinyproxy", tinyproxy("DisableViaHeader Yes"), with_file(["-d", "-c"]), HTTP, "elite"
-    ),
-    "tinyproxy, XTinyproxy": Case(
-        "tinyproxy", tinyproxy("XTinyproxy Yes"), with_file(["-d", "-c"]), HTTP, "transparent"
-    ),
-    "tinyproxy, password": Case(
-        "tinyproxy", tinyproxy("BasicAuth u p"), with_file(["-d", "-c"]), HTTP, "anonymous", "u:p@"
-    ),
-    "tinyproxy, no password given": Case(
-        "tinyproxy", tinyproxy("BasicAuth u p"), with_file(["-d", "-c"]), set(), "", "", "auth_required"
-    ),
-    "microsocks": Case("microsocks", port_only, microsocks(), {"socks5"}, "elite"),
-    "microsocks, password": Case(
-        "microsocks", port_only, microsocks("-u", "u", "-P", "p"), {"socks5"}, "elite", "u:p@"
-    ),
-    "microsocks, wrong password": Case(
-        "microsocks", port_only, microsocks("-u", "u", "-P", "p"), set(), "", "u:x@", "auth_failed"
-    ),
-    "dante": Case("danted", dante, with_file(["-f"]), {"socks4", "socks5"}, "elite"),
-}
-
-
-def check(endpoint: str, judge: str) -> dict[str, Any]:
-    """The one line that `eagleray check --all` writes."""
-    command = [sys.executable, "-m", "eagleray", "check", endpoint, "--judge", judge]
-    command += ["--allow", "127.0.0.0/8", "--all", "--format", "ndjson", "--timeout", "5"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert "Traceback" not in done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    assert done.returncode == (0 if report["alive"] else 1)
-    return report
+@pytest.fixture
+def verdict(case: Case, servers: Mapping[str, Any], verdicts: dict[Case, Verdicts]) -> Verdicts:
+    server = servers[case.server]
+    if isinstance(server, LookupError):
+        pytest.skip(str(server))
+    if isinstance(server, Exception):
+        raise server
+    return verdicts[case]
 
 
 @pytest.mark.parametrize("kind", ["eagleray", "httpbin"])
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_verdict(case: Case, kind: str, judge: str, start: Callable[..., int]) -> None:
-    port = start(case.binary, case.configuration, case.arguments)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_verdict(case: Case, kind: str, verdict: Verdicts) -> None:
+    report = verdict.reports[kind]
 
-    report = check(f"{case.credentials}127.0.0.1:{port}", judge if kind == "eagleray" else f"{judge}get")
+    assert (report.outcome, set(report.working)) == (case.outcome, case.protocols)
+    assert failed_step(report) == case.detail or report.alive
+    assert (report.anonymity or "") == case.anonymity
+    assert report.exit_ip == ("127.0.0.1" if case.protocols else "")
+    assert report.confirmed is bool(case.protocols)
 
-    working = {name for name, result in report["protocols"].items() if result["outcome"] == "ok"}
-    assert (report["outcome"], working) == (case.outcome, case.protocols)
-    assert (report["anonymity"] or "") == case.anonymity
-    assert (report["exit_ip"] or "") == ("127.0.0.1" if case.protocols else "")
-    assert report["confirmed"] is bool(case.protocols)
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_aiohttp_socks_reaches_the_judge_by_the_same_protocols(case: Case, verdict: Verdicts) -> None:
+    assert verdict.oracle == set(verdict.reports["httpbin"].working)
