@@ -1,7 +1,6 @@
 """Checking as a library: endpoints in, reports out, in this process and without Ray."""
 
 import asyncio
-import resource
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from itertools import islice
 from eagleray.actors.checks import Checks
 from eagleray.actors.judges import first_judge
 from eagleray.actors.net.engine import Engine
+from eagleray.actors.process import raise_descriptor_limit
 from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.check_plan import CheckRules
@@ -26,10 +26,7 @@ SLOW_TURN = 0.1  # seconds after which what a slow pipe has given so far is begu
 
 def auto_concurrency() -> int:
     """Connections at a time that descriptors allow; the soft limit is raised to the hard one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return max(16, min(MAX_CONCURRENCY, hard - RESERVED_DESCRIPTORS))
+    return max(16, min(MAX_CONCURRENCY, raise_descriptor_limit() - RESERVED_DESCRIPTORS))
 
 
 async def check(
@@ -100,7 +97,7 @@ async def drain(checks: Checks, candidates: Iterator[Candidate], limit: int) -> 
     failure: BaseException | None = None
     more = True
     while more or checks.running or reports:
-        if more and pull is None and checks.running < limit:
+        if more and pull is None and checks.room(limit) > 0:
             pull = asyncio.create_task(in_daemon_thread(partial(pull_turn, candidates, pulled)))
             pull.add_done_callback(lambda _: wake.set())
         if not reports:

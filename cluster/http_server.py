@@ -6,7 +6,6 @@ It serves the judge and the proving ground, where a web framework would cost mor
 import asyncio
 import math
 import re
-import resource
 import signal
 from collections.abc import Callable
 from http import HTTPStatus
@@ -143,13 +142,6 @@ class Connection(asyncio.Protocol):
     def _finish(self, answer: bytes) -> None:
         self._transport.write(answer)
         self._transport.close()
-
-
-def raise_descriptor_limit() -> int:
-    """Lift the soft limit of descriptors to the hard one, and say what it is now."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
 
 
 def stop_signals() -> asyncio.Queue[signal.Signals]:

@@ -18,6 +18,7 @@ from eagleray.pipelines.secrets import hide_in_url
 
 STDIN = "-"
 CHUNK = 1 << 16  # bytes read at a time; the first of them tell the format
+FEW = 64 << 10  # bytes: some 3 000 entries, checked before a second process would have helped
 MAX_LIST = 512 << 20  # bytes of a file: some 25 million lines. The standard input has no such bound.
 MAX_DOCUMENT = 64 << 20  # bytes of what has to be parsed as a whole: JSON, HTML
 MAX_SEEN = 5_000_000  # endpoints known again, some 120 bytes each; then the memory begins anew
@@ -48,6 +49,7 @@ class Inputs:
         self._allowed = allowed
         self._seen: set[bytes] = set()
         self._readers = [self._reader(word) for word in dict.fromkeys(words)]
+        self.few = all(holds_few(word) for word in words)  # one core will do
 
     def __iter__(self) -> Iterator[Candidate]:
         """The candidates; may block on a pipe, so pull from a thread.
@@ -94,6 +96,13 @@ def is_path(word: str) -> bool:
         return bool(word) and Path(word).exists()
     except OSError:
         return False
+
+
+def holds_few(word: str) -> bool:
+    """True for an endpoint and a small file; nobody knows what a pipe or a URL holds."""
+    if is_path(word):
+        return Path(word).is_file() and Path(word).stat().st_size <= FEW
+    return word != STDIN and not is_list_url(word)
 
 
 def is_list_url(word: str) -> bool:

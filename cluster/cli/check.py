@@ -19,6 +19,7 @@ from eagleray.pipelines.proxies.model import Candidate, Protocol
 
 if TYPE_CHECKING:
     from eagleray.cluster.inputs import Inputs
+    from eagleray.cluster.shards import Workers
 
 EXAMPLES = """Examples:
 
@@ -180,6 +181,7 @@ def judge_inputs(words: list[str], job: Job, new_sheet: Callable[[], Sheet]) -> 
     import uvloop
 
     from eagleray.cluster.inputs import InputError, Inputs
+    from eagleray.cluster.shards import Workers, cores
     from eagleray.pipelines.addresses import Allowed
     from eagleray.pipelines.proxies.judging import JudgeError
 
@@ -188,8 +190,10 @@ def judge_inputs(words: list[str], job: Job, new_sheet: Callable[[], Sheet]) -> 
     except InputError as error:
         fail(error.sentence, error.advice)
     sheet, problem = new_sheet(), None
+    options = {"judge": job.judges, "allow": job.allow, "rules": job.rules}
     try:
-        uvloop.run(pour(not_empty(inputs), job, sheet))
+        with Workers(1 if inputs.few else cores(), sheet.everything, job.concurrency, **options) as workers:
+            uvloop.run(pour(not_empty(inputs), workers, sheet))
     except InputError as error:
         problem = error.sentence, error.advice, Exit.USAGE
     except JudgeError as error:
@@ -204,21 +208,13 @@ def judge_inputs(words: list[str], job: Job, new_sheet: Callable[[], Sheet]) -> 
     return Exit.DONE if sheet.alive else Exit.NOTHING_ALIVE
 
 
-async def pour(candidates: Iterable[Candidate], job: Job, sheet: Sheet) -> None:
-    """Write a report on each candidate, and progress all the while."""
-    from eagleray.cluster.checking import check as check_candidates
-
+async def pour(candidates: Iterable[Candidate], workers: "Workers", sheet: Sheet) -> None:
+    """Write what the workers find out about the candidates, and progress all the while."""
     progress = asyncio.create_task(sheet.show_progress())
     try:
-        async for report in check_candidates(
-            candidates,
-            judge=job.judges,
-            allow=job.allow,
-            rules=job.rules,
-            concurrency=job.concurrency,
-            on_judge=lambda judge: note(f"Judge {judge.url.authority} (kind {judge.kind})"),
-        ):
-            sheet.write(report)
+        async for results in workers.check(candidates):
+            sheet.take(results.reports, results.others)
+            sheet.name_judge(results.judge)
     finally:
         progress.cancel()
 

@@ -38,7 +38,7 @@ def judge(
     """Serve a judge: it tells what reached it through a proxy, and proves that the answer is its own."""
     import uvloop
 
-    from eagleray.cluster.http_server import raise_descriptor_limit
+    from eagleray.actors.process import raise_descriptor_limit
     from eagleray.cluster.judge import SECRET_BYTES, serve
 
     secret = read_secret(secret_file) if secret_file else secrets.token_bytes(SECRET_BYTES)

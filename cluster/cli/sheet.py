@@ -4,7 +4,7 @@ import asyncio
 import resource
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -25,7 +25,8 @@ class Sheet:
     def __init__(self, stream: TextIO, form: Format, show_all: bool) -> None:
         columns = CSV_COLUMNS if form is Format.CSV else ALL_COLUMNS if show_all else COLUMNS
         self._writer = row_writer(form, stream, columns)
-        self._show_all = show_all
+        self.everything = show_all
+        self._judge = ""
         self._outcomes: Counter[str] = Counter()
         self._started = time.monotonic()
         self._cpu = cpu_seconds()
@@ -41,12 +42,20 @@ class Sheet:
         """How many were checked."""
         return self._outcomes.total()
 
-    def write(self, report: CheckReport) -> None:
-        """Take one report."""
-        self._outcomes[report.outcome.value] += 1
-        if report.alive or self._show_all:
+    def take(self, reports: Sequence[CheckReport], others: Mapping[str, int]) -> None:
+        """Write reports, and count them and the outcomes of others."""
+        self._outcomes.update(others)
+        self._outcomes.update(report.outcome.value for report in reports)
+        if reports:
             self._status.clear()  # rows may go to the same terminal
+        for report in reports:
             self._writer.write(row(report))
+
+    def name_judge(self, judge: str) -> None:
+        """Say which judge is used, once."""
+        if judge and not self._judge:
+            self._judge = judge
+            note(f"Judge {judge}")
 
     async def show_progress(self) -> None:
         """Tell by the clock how far it is, until cancelled: silent endpoints give no report for seconds."""
@@ -76,9 +85,9 @@ class Sheet:
 
 
 def cpu_seconds() -> float:
-    """User and system time of this process so far."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+    """User and system time of this process, and of its children that have ended, so far."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def row(report: CheckReport) -> dict[str, Any]:

@@ -23,12 +23,12 @@ from urllib.parse import urljoin
 
 import msgspec
 
+from eagleray.actors.process import raise_descriptor_limit
 from eagleray.cluster.http_server import (
     BACKLOG,
     Request,
     Server,
     error,
-    raise_descriptor_limit,
     response,
     stop_signals,
 )
