@@ -11,15 +11,15 @@ from functools import partial
 import msgspec
 
 from eagleray.actors.checks import Checks
-from eagleray.actors.judges import first_judge
+from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.engine import Engine
 from eagleray.actors.ports import Bytes, FrontierPort, Metrics, ScorerPort, SinkPort
+from eagleray.actors.process import collect_garbage_rarely
 from eagleray.actors.sink import StaleFence
 from eagleray.actors.sinks.log import AppendFailed
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.leases import Lease
 from eagleray.pipelines.proxies.check_plan import CheckRules
-from eagleray.pipelines.proxies.judging import JudgeError
 from eagleray.pipelines.proxies.model import Candidate, Checked, CheckReport
 from eagleray.pipelines.proxies.packing import Hint, endpoint_of
 
@@ -28,9 +28,8 @@ logger = logging.getLogger(__name__)
 BATCH_RECORDS = 2_000  # a batch costs about 5 ms over its four calls whatever is in it,
 BATCH_SECONDS = 0.2  # so it is flushed by size or by age
 DELIVERIES = 4  # batches between checker and sink at a time: beyond, pulling stops
-IDLE = 0.2  # seconds until the frontier is asked again where nothing was due
+IDLE = 0.2  # seconds until the frontier is asked again where nothing was due, or no judge was up
 LOG_RETRY = 1.0  # seconds until a batch is put again that the log had no room for
-JUDGE_RETRY = 5.0  # seconds until judges are asked again where none answered
 RENEWALS = 3  # within the life of a lease
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -69,7 +68,7 @@ class Checker:
         self._name = name
         self._frontier, self._scorer, self._sink = frontier, scorer, sink
         self._metrics = metrics
-        self._judges = list(judges)
+        self._judge_urls = list(judges)
         self._allowed = Allowed(allow)
         self._rules = rules
         self._concurrency = concurrency
@@ -77,6 +76,7 @@ class Checker:
         self._lease_seconds = lease_seconds
         self._incarnation = time.time_ns()
         self._engine: Engine | None = None
+        self._judges: JudgePool | None = None
         self._checks: Checks | None = None
         self._work: asyncio.Task[None] | None = None
         self._batch: list[Checked] = []
@@ -84,7 +84,6 @@ class Checker:
         self._deliveries: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()  # a check or a delivery has ended
         self._outcomes: Counter[str] = Counter()
-        self._judge_error = ""
 
     async def start(self) -> None:
         """Begin to work, if that has not happened yet."""
@@ -98,6 +97,8 @@ class Checker:
         if self._work is not None:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
+        if self._judges is not None:
+            await self._judges.close()
         if self._engine is not None:
             self._engine.close()
         self._flush()
@@ -109,40 +110,32 @@ class Checker:
         return CheckerStats(
             name=self._name,
             pid=os.getpid(),
-            judge=self._judge_error,
+            judge=self._judges.problem if self._judges and self._judges.given_up else "",
             running=self._checks.running if self._checks else 0,
             outcomes=dict(self._outcomes),
             lag=self._engine.lag if self._engine else 0.0,
         )
 
     async def _run(self) -> None:
+        collect_garbage_rarely()
         self._engine = Engine(self._allowed, self._concurrency)
-        self._checks = await self._prepare(self._engine)
+        self._judges = JudgePool(self._judge_urls, self._engine, self._allowed)
+        await self._judges.start()
+        self._checks = Checks(self._engine, self._judges, self._rules, self._name)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._pull(self._checks))
             tasks.create_task(self._flush_by_age())
             tasks.create_task(self._renew())
 
-    async def _prepare(self, engine: Engine) -> Checks:
-        """Find a judge, however long that takes: without one nothing can be said of any proxy."""
-        while True:
-            try:
-                judge = await first_judge(self._judges, engine, self._allowed)
-            except JudgeError as error:
-                if not self._judge_error:
-                    logger.warning("%s cannot judge: %s", self._name, error)
-                self._judge_error = str(error)
-                await asyncio.sleep(JUDGE_RETRY)
-            else:
-                self._judge_error = ""
-                return Checks(engine, judge, self._rules, self._name)
-
     async def _pull(self, checks: Checks) -> None:
         while True:
-            room = self._concurrency - checks.running
+            room = checks.room(self._concurrency)
             if room <= 0 or len(self._deliveries) >= DELIVERIES:
                 self._changed.clear()
                 await self._changed.wait()
+                continue
+            if checks.judges.given_up:  # nothing can be said of any proxy, however long that takes
+                await asyncio.sleep(IDLE)
                 continue
             data = await self._frontier.lease(self._name, self._incarnation, min(room, self._lease_size))
             if data:

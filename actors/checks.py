@@ -4,28 +4,31 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
+from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.admission import Admission
 from eagleray.actors.net.engine import Connection, Engine
-from eagleray.pipelines.proxies.check_plan import Attempt, CheckPlan, CheckRules
+from eagleray.pipelines.proxies.check_plan import Attempt, CheckPlan, CheckRules, doubtful
 from eagleray.pipelines.proxies.judging import Judge
 from eagleray.pipelines.proxies.model import Candidate, CheckReport, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.probe import probe
-from eagleray.pipelines.proxies.protocols.exchange import Stream
+from eagleray.pipelines.proxies.probe import known_page, probe
+from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
 
 MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2 kB each
+MAX_RUNS = 4  # of one check whose judges go down one after another
 NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
 NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes
 
 
 class Checks:
-    """Runs any number of checks on one engine with one judge."""
+    """Runs any number of checks on one engine with the judges of a pool."""
 
-    def __init__(self, engine: Engine, judge: Judge, rules: CheckRules, node: str = "") -> None:
+    def __init__(self, engine: Engine, judges: JudgePool, rules: CheckRules, node: str = "") -> None:
         self._engine = engine
         self._admission = Admission(engine, rules.per_host, rules.per_network)
-        self._judge = judge
+        self.judges = judges
         self._rules = rules
         self._node = node
         self._randoms = randoms()
@@ -42,17 +45,21 @@ class Checks:
 
     # What one check needs of them all
 
-    def connection(self, check: "Check", attempt: Attempt) -> Connection:
-        """The connection for one attempt, its exchange prepared."""
+    def connection(self, check: "Check", attempt: Attempt, judge: Judge) -> Connection:
+        """The connection for one attempt at a judge, its exchange prepared."""
         endpoint, rules = check.candidate.endpoint, self._rules
         stream = Stream()
-        nonce = self._judge.nonce(next(self._randoms))
+        nonce = judge.nonce(next(self._randoms))
+        if attempt.known_page:
+            exchange: Exchange[Any] = known_page(stream, endpoint, judge, nonce)
+        else:
+            exchange = probe(stream, endpoint, attempt.protocol, judge, nonce)
         return Connection(
             endpoint.host,
             endpoint.port,
             stream,
-            probe(stream, endpoint, attempt.protocol, self._judge, nonce),
-            partial(check.ended, attempt),
+            exchange,
+            partial(check.ended, attempt, judge),
             connect_timeout=rules.connect_timeout,
             timeout=attempt.timeout or rules.timeout,
             silence=None if attempt.confirming else rules.silence,
@@ -70,42 +77,76 @@ class Checks:
         """End a connection that no longer matters."""
         self._admission.drop(connection)
 
-    def plan(self, candidate: Candidate) -> CheckPlan:
+    def plan(self, candidate: Candidate, judge: Judge) -> CheckPlan:
         """A new plan by the rules."""
-        return CheckPlan(candidate, self._rules)
+        return CheckPlan(candidate, self._rules, known_page=judge.known_url is not None)
 
     def finish(self, check: "Check") -> CheckReport:
         """The report of a check that is over."""
         self.running -= 1
         return check.plan.report(check.began_at, self._node)
 
+    def unjudged(self, candidate: Candidate) -> CheckReport:
+        """The report of a check that found no judge."""
+        self.running -= 1
+        unavailable = Outcome.JUDGE_UNAVAILABLE
+        return CheckReport(candidate.endpoint, unavailable, {}, checked_at=time.time(), node=self._node)
+
 
 class Check:
-    """One endpoint's check: hands the plan's attempts to the engine, and their ends back."""
+    """One endpoint's check: hands the plan's attempts to the engine, and their ends back.
 
-    __slots__ = ("_checks", "_done", "_open", "began_at", "candidate", "plan")
+    One judge is asked all along, but for the second request, which goes to another one where there is one.
+    What failed counts only once the judge is known to have been up; else all is done again with another.
+    """
+
+    __slots__ = (
+        "_checks",
+        "_done",
+        "_doubted_at",
+        "_judge",
+        "_open",
+        "_runs",
+        "began_at",
+        "candidate",
+        "plan",
+    )
 
     def __init__(self, checks: Checks, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
         self._checks = checks
         self._done = done
         self._open: set[Connection] = set()
+        self._runs = 0
         self.candidate = candidate
-        self.plan = checks.plan(candidate)
-        self.began_at = time.time()
 
     def begin(self) -> None:
-        """Start the first attempt."""
+        """Start the first attempt as soon as there is a judge."""
+        self._checks.judges.wait(self._begin)
+
+    def _begin(self, judge: Judge | None) -> None:
+        if judge is None or self._runs == MAX_RUNS:
+            self._done(self._checks.unjudged(self.candidate))
+            return
+        self._runs += 1
+        self._judge = judge
+        self._doubted_at = 0.0  # when it last failed by what may be the judge's fault (`clock`)
+        self.plan = self._checks.plan(self.candidate, judge)
+        self.began_at = time.time()
         self._start(self.plan.begin())
 
-    def ended(self, attempt: Attempt, connection: Connection) -> None:
+    def ended(self, attempt: Attempt, judge: Judge, connection: Connection) -> None:
         """One connection is over."""
         self._open.discard(connection)
-        judged = connection.value if connection.outcome is Outcome.OK else None
+        outcome = connection.outcome or Outcome.CLOSED
+        if judge is not self._judge and outcome is not Outcome.OK:
+            self._connect(attempt, self._judge)  # the word of another judge alone condemns nobody
+            return
+        if doubtful(outcome):
+            self._doubted_at = connection.ended_at
+        judged = connection.value if outcome is Outcome.OK else None
         self._start(self.plan.ended(attempt, protocol_report(connection), judged))
         if self.plan.over:
-            for beside in self._open:
-                self._checks.drop(beside)
-            self._done(self._checks.finish(self))
+            self._end()
 
     def silent(self, attempt: Attempt) -> None:
         """One connection has brought nothing for a while."""
@@ -113,9 +154,29 @@ class Check:
 
     def _start(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:
-            connection = self._checks.connection(self, attempt)
-            self._open.add(connection)
-            self._checks.start(connection, attempt.after)
+            judges, judge = self._checks.judges, self._judge
+            self._connect(attempt, judges.other(judge) if attempt.confirming else judge)
+
+    def _connect(self, attempt: Attempt, judge: Judge) -> None:
+        connection = self._checks.connection(self, attempt, judge)
+        self._open.add(connection)
+        self._checks.start(connection, attempt.after)
+
+    def _end(self) -> None:
+        """Report, once it is known whether the judge was up when something failed."""
+        for beside in self._open:
+            self._checks.drop(beside)
+        self._open.clear()
+        if self._doubted_at:
+            self._checks.judges.vouch(self._judge, self._doubted_at, self._report)
+        else:
+            self._report(True)
+
+    def _report(self, judge_was_up: bool) -> None:
+        if judge_was_up:
+            self._done(self._checks.finish(self))
+        else:
+            self.begin()
 
 
 def randoms() -> Iterator[str]:

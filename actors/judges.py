@@ -1,95 +1,211 @@
-"""Asks judges directly: which of them can be used, and what they say of us."""
+"""The judges at hand: asked directly again and again, so that no proxy pays for a judge that is down."""
 
 import asyncio
-import socket
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import chain
 
-from eagleray.actors.net.engine import Connection, Engine
+import msgspec
+
+from eagleray.actors.judge_requests import ask_directly, fetch
+from eagleray.actors.net.engine import Engine, clock
 from eagleray.pipelines.addresses import Allowed
-from eagleray.pipelines.proxies.judging import Judge, JudgeError, JudgeUrl, parse_judge_url
-from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.protocols import http1
-from eagleray.pipelines.proxies.protocols.exchange import Stream
+from eagleray.pipelines.alternatives import Alternatives, AskRules, quorum
+from eagleray.pipelines.proxies.judging import Judge, JudgeError
 
-CONNECT_TIMEOUT = 5.0  # seconds; a judge that needs longer would spoil every check
-TIMEOUT = 10.0
+logger = logging.getLogger(__name__)
+
+ASK = AskRules(every=10.0, first_retry=0.5, last_retry=60.0)
+SPACING = 0.5  # seconds between two direct requests to a judge, however many failures wait for its word
+GRACE = 1.0  # seconds that a start waits for the other judges once one has answered
+PATIENCE = 30.0  # seconds that checks wait for a judge where all are down: a restart takes less
+NONCE_BYTES = 8
 
 
-async def first_judge(urls: list[str], engine: Engine, allowed: Allowed) -> Judge:
-    """The first of `urls` that answers as a judge; all are asked at once.
+class Member:
+    """A configured judge; `judge` is its present life, None while it is set aside."""
 
-    Raises:
-        JudgeError: none does; the message names each and why.
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.judge: Judge | None = None
+        self.error = ""  # why it is set aside
+        self.proven_at = 0.0  # start of the latest direct request that it answered (`clock`)
+        self.doubted = asyncio.Event()  # a check failed that used it
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """A check that failed, and waits to hear whether its judge was up."""
+
+    judge: Judge
+    since: float  # time of the failure (`clock`)
+    then: Callable[[bool], None]
+
+
+class JudgePool:
+    """Asks judges directly, at a steady pace and after failures, and says which one to use.
+
+    A `Judge` is one life of a judge: who stops answering is set aside and comes back as another `Judge`, and
+    who answers without the proof of its session, or sees us come from elsewhere, is another one at once.
     """
-    asked = [ask_directly(url, engine, allowed) for url in urls]
-    answers = await asyncio.gather(*asked, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, Judge):
-            return answer
-        if not isinstance(answer, JudgeError):
-            raise answer
-    raise JudgeError("; ".join(str(answer) for answer in answers) or "no judge is configured")
 
+    def __init__(self, urls: Sequence[str], engine: Engine, allowed: Allowed) -> None:
+        self._engine = engine
+        self._allowed = allowed
+        self._members = [Member(url) for url in urls]
+        self._alternatives = Alternatives(self._members, ASK)
+        self._doubts: list[Doubt] = []
+        self._waiting: list[Callable[[Judge | None], None]] = []
+        self._watches: list[asyncio.Task[None]] = []
+        self._patience: asyncio.TimerHandle | None = None
+        self.given_up = False  # no judge has answered for so long that checks no longer wait for one
 
-async def ask_directly(url: str, engine: Engine, allowed: Allowed) -> Judge:
-    """Ask one judge without a proxy.
+    async def start(self) -> None:
+        """Ask all judges; return once all have answered or failed, or one has and the others take long."""
+        first = [asyncio.create_task(self._ask(member)) for member in self._members]
+        self._watches = [
+            asyncio.create_task(self._watch(member, asked))
+            for member, asked in zip(self._members, first, strict=True)
+        ]
+        pending = set(first)
+        while pending and not self.judges:
+            _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        if pending:
+            await asyncio.wait(pending, timeout=GRACE)
+        self.given_up = not self.judges
 
-    Raises:
-        JudgeError: no URL, no address, an address that may not be dialled, no answer, or not a judge's.
-    """
-    parts = parse_judge_url(url)
-    address = await resolve(parts, allowed)
-    connection = await run(engine, direct_request(parts, address))
-    if connection.outcome is not Outcome.OK:
-        raise JudgeError(f"judge {url}: {connection.outcome} {connection.detail}".rstrip())
-    try:
-        return Judge(parts, address, connection.value)
-    except JudgeError as error:
-        raise JudgeError(f"judge {url}: {error}") from error
+    async def close(self) -> None:
+        """Ask no more; who waits is forgotten."""
+        self._stop_patience()
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
 
+    # What checks need
 
-async def resolve(parts: JudgeUrl, allowed: Allowed) -> str:
-    """An address of the judge that may be dialled, IPv4 first: SOCKS4 knows nothing else.
+    @property
+    def judges(self) -> list[Judge]:
+        """The judges that may be used, in the order of the configuration."""
+        return [member.judge for member in self._alternatives.healthy if member.judge]
 
-    Raises:
-        JudgeError: the name has no such address.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(parts.host, parts.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise JudgeError(f"judge {parts.authority}: no address for this name ({error.strerror})") from error
-    addresses = sorted({str(info[4][0]) for info in found}, key=lambda address: ":" in address)
-    dialable = [address for address in addresses if allowed(address)]
-    if not dialable:
-        blocked = addresses[0]
-        raise JudgeError(
-            f"judge {parts.authority}: {blocked} is not a global address; `--allow {blocked}` allows it"
-        )
-    return dialable[0]
+    @property
+    def problem(self) -> str:
+        """Why there is no judge, or empty."""
+        if self.judges:
+            return ""
+        return "; ".join(member.error for member in self._members) or "no judge is configured"
 
+    def other(self, judge: Judge) -> Judge:
+        """Another judge where there is one, else the same."""
+        return next((other for other in self.judges if other is not judge), judge)
 
-def direct_request(parts: JudgeUrl, address: str) -> Connection:
-    """A connection that asks for the judge's page."""
-    stream = Stream()
-    return Connection(
-        address,
-        parts.port,
-        stream,
-        http1.read_answer(stream, parts.request()),
-        lambda _: None,
-        connect_timeout=CONNECT_TIMEOUT,
-        timeout=TIMEOUT,
-    )
+    def wait(self, then: Callable[[Judge | None], None]) -> None:
+        """Call `then` with a judge, at once or as soon as there is one; with None once that is given up."""
+        member = self._alternatives.first()
+        if member or self.given_up:
+            then(member.judge if member else None)
+        else:
+            self._waiting.append(then)
 
+    def vouch(self, judge: Judge, since: float, then: Callable[[bool], None]) -> None:
+        """Call `then(True)` once `judge` was asked directly after `since` (`clock`) and answered.
 
-async def run(engine: Engine, connection: Connection) -> Connection:
-    """Run a connection to its end."""
-    ended: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        `then(False)` is called as soon as it is no longer in use.
+        """
+        if not self._resolve(doubt := Doubt(judge, since, then)):
+            self._doubts.append(doubt)
 
-    def over(connection: Connection) -> None:
-        if not ended.done():  # whoever waited may have been cancelled
-            ended.set_result(connection)
+    def _resolve(self, doubt: Doubt) -> bool:
+        """Answer a doubt if that is possible, else have the judge asked."""
+        member = next((member for member in self._members if member.judge is doubt.judge), None)
+        if member and member.proven_at <= doubt.since:
+            member.doubted.set()
+            return False
+        doubt.then(member is not None)
+        return True
 
-    connection.on_end = over
-    engine.run(connection)
-    return await ended
+    # Asking
+
+    async def _watch(self, member: Member, asked: asyncio.Task[None]) -> None:
+        await asked
+        while True:
+            pause = self._alternatives.pause(member)
+            await asyncio.sleep(min(SPACING, pause))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(member.doubted.wait(), pause - SPACING)
+            await self._ask(member)
+
+    async def _ask(self, member: Member) -> None:
+        """Ask a judge directly and take the consequences."""
+        member.doubted.clear()
+        began, judge = clock(), member.judge
+        try:
+            if judge is None or not await self._confirms(judge):
+                judge = await ask_directly(member.url, self._engine, self._allowed)
+            self._use(member, judge, began)
+        except JudgeError as error:
+            self._set_aside(member, str(error))
+        self._compare()
+        self._tell()
+
+    async def _confirms(self, judge: Judge) -> bool:
+        """True where the judge proves to be the one that it was.
+
+        Raises:
+            JudgeError: it does not answer.
+        """
+        nonce = judge.nonce(secrets.token_hex(NONCE_BYTES))
+        return judge.confirms(await fetch(judge.url, judge.target.host, self._engine, nonce), nonce)
+
+    def _use(self, member: Member, judge: Judge, proven_at: float) -> None:
+        if member.error:
+            logger.warning("judge %s is used again", member.url)
+        member.judge, member.error, member.proven_at = judge, "", proven_at
+        self._alternatives.answered(member)
+
+    def _set_aside(self, member: Member, error: str) -> None:
+        if error != member.error:
+            logger.warning("%s; it is set aside until it answers", error)
+        member.judge, member.error = None, error
+        self._alternatives.failed(member)
+
+    def _compare(self) -> None:
+        """Set aside who sees us where most judges do not; what any other one sees is an address of ours."""
+        for ipv6 in (False, True):
+            seen = [
+                (m, m.judge.own) for m in self._members if m.judge and (":" in m.judge.target.host) is ipv6
+            ]
+            address = quorum(chain.from_iterable(own for _, own in seen), len(seen) // 2 + 1)
+            for member, own in seen:
+                if address and address not in own:
+                    error = f"judge {member.url}: it sees us at {', '.join(own)}, most others at {address}"
+                    self._set_aside(member, error)
+        own = frozenset(chain.from_iterable(judge.own for judge in self.judges))
+        for judge in self.judges:
+            judge.share_own(own)
+
+    def _tell(self) -> None:
+        """Let those go on who wait for a judge or for its word."""
+        doubts, self._doubts = self._doubts, []
+        self._doubts += [doubt for doubt in doubts if not self._resolve(doubt)]
+        if self.judges:
+            self._stop_patience()
+            self.given_up = False
+            self._let_go()
+        elif self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE, self._give_up)
+
+    def _stop_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        self.given_up = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for then in waiting:
+            self.wait(then)

@@ -8,13 +8,13 @@ from functools import partial
 from itertools import islice
 
 from eagleray.actors.checks import Checks
-from eagleray.actors.judges import first_judge
+from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.engine import Engine
 from eagleray.actors.process import raise_descriptor_limit
 from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.check_plan import CheckRules
-from eagleray.pipelines.proxies.judging import Judge
+from eagleray.pipelines.proxies.judging import Judge, JudgeError
 from eagleray.pipelines.proxies.model import Candidate, CheckReport
 from eagleray.pipelines.proxies.parse import Labels, Refusal, parse_lines
 
@@ -42,24 +42,29 @@ async def check(
 
     Reports come in the order in which checks end. `endpoints` is read only as fast as checks begin and
     reports are taken, so it may be without end; `concurrency` bounds the connections at a time (by default
-    what descriptors allow). `on_judge` is told which judge is used.
+    what descriptors allow). Of several judges the first that answers is used, another one for second
+    requests; `on_judge` is told which is the first. Where all are down for long, what is left ends as
+    `judge_unavailable`.
 
     Raises:
-        JudgeError: no judge can be used.
+        JudgeError: no judge answers at the start.
         ValueError: a text is no endpoint, or `allow` holds what is no network.
     """
     allowed = Allowed(allow)
     affordable = auto_concurrency()
     engine = Engine(allowed, concurrency or affordable)
+    judges = JudgePool([judge] if isinstance(judge, str) else judge, engine, allowed)
     try:
-        urls = [judge] if isinstance(judge, str) else list(judge)
-        found = await first_judge(urls, engine, allowed)
+        await judges.start()
+        if judges.problem:
+            raise JudgeError(judges.problem)
         if on_judge:
-            on_judge(found)
-        checks = Checks(engine, found, rules or CheckRules())
+            on_judge(judges.judges[0])
+        checks = Checks(engine, judges, rules or CheckRules())
         async for report in drain(checks, as_candidates(endpoints), engine.limit):
             yield report
     finally:
+        await judges.close()
         engine.close()
 
 

@@ -87,6 +87,7 @@ class Judge:
         if direct.status != 200:
             raise JudgeError(f"it answers with status {direct.status}")
         self._kind = recognized(direct.body)
+        self._own: frozenset[str] = frozenset()
         self.share_own(self.own)
         ours = isinstance(self._kind, Eagleray)
         self.known_url = msgspec.structs.replace(url, path="/known") if ours else None
@@ -103,6 +104,8 @@ class Judge:
 
     def share_own(self, addresses: frozenset[str]) -> None:
         """Take all of `addresses` for ours: what any judge sees of us must not leak to another one."""
+        if addresses == self._own:
+            return
         self._own = addresses
         self._own_pattern = own_address_pattern(addresses)
         self._own_is_global = any(map(is_global, addresses))

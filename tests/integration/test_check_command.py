@@ -171,7 +171,9 @@ def test_type_restricts(check, one):
 
 
 @pytest.mark.parametrize(
-    ("depth", "requests"), [("quick", 1), ("full", 2)], ids=["quick: one", "full: confirmed by a second"]
+    ("depth", "requests"),
+    [("quick", 1), ("full", 3)],
+    ids=["quick: one", "full: a second one, and the known page"],
 )
 def test_depth(check, relay, depth, requests):
     result = check(relay.address, "--type", "http", "--depth", depth)

@@ -1,0 +1,77 @@
+"""Requests to judges without a proxy."""
+
+import asyncio
+import socket
+
+from eagleray.actors.net.engine import Connection, Engine
+from eagleray.pipelines.addresses import Allowed
+from eagleray.pipelines.proxies.judging import Judge, JudgeError, JudgeUrl, parse_judge_url
+from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.protocols import http1
+from eagleray.pipelines.proxies.protocols.exchange import Stream
+
+CONNECT_TIMEOUT = 3.0  # seconds; a judge that needs longer would spoil every check
+TIMEOUT = 5.0
+
+
+async def ask_directly(url: str, engine: Engine, allowed: Allowed) -> Judge:
+    """Ask one judge without a proxy.
+
+    Raises:
+        JudgeError: no URL, no address, an address that may not be dialled, no answer, or not a judge's.
+    """
+    parts = parse_judge_url(url)
+    address = await resolve(parts, allowed)
+    answer = await fetch(parts, address, engine)
+    try:
+        return Judge(parts, address, answer)
+    except JudgeError as error:
+        raise JudgeError(f"judge {url}: {error}") from error
+
+
+async def resolve(parts: JudgeUrl, allowed: Allowed) -> str:
+    """An address of the judge that may be dialled, IPv4 first: SOCKS4 knows nothing else.
+
+    Raises:
+        JudgeError: the name has no such address.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(parts.host, parts.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:  # a label beyond 63 characters is the codec's error
+        reason = getattr(error, "strerror", "not a name")
+        raise JudgeError(f"judge {parts.authority}: no address for this name ({reason})") from error
+    addresses = sorted({str(info[4][0]) for info in found}, key=lambda address: ":" in address)
+    dialable = [address for address in addresses if allowed(address)]
+    if not dialable:
+        blocked = addresses[0]
+        raise JudgeError(
+            f"judge {parts.authority}: {blocked} is not a global address; `--allow {blocked}` allows it"
+        )
+    return dialable[0]
+
+
+async def fetch(url: JudgeUrl, address: str, engine: Engine, nonce: str = "") -> http1.Answer:
+    """The answer of a judge at `address` to a direct request.
+
+    Raises:
+        JudgeError: none came.
+    """
+    ended: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+
+    def over(connection: Connection) -> None:
+        if not ended.done():  # whoever waited may have been cancelled
+            ended.set_result(connection)
+
+    stream = Stream()
+    exchange = http1.read_answer(stream, url.request(nonce))
+    engine.run(
+        Connection(
+            address, url.port, stream, exchange, over, connect_timeout=CONNECT_TIMEOUT, timeout=TIMEOUT
+        )
+    )
+    connection = await ended
+    if connection.outcome is not Outcome.OK:
+        raise JudgeError(f"judge {url.authority}: {connection.outcome} {connection.detail}".rstrip())
+    answer: http1.Answer = connection.value
+    return answer
