@@ -102,6 +102,7 @@ def row(report: CheckReport) -> dict[str, Any]:
         "anonymity": report.anonymity.value if report.anonymity else None,
         "exit_ip": report.exit_ip or None,
         "tls": None,
+        "tampered": report.tampered or None,
         "confirmed": report.confirmed,
         "checked_at": datetime.fromtimestamp(report.checked_at, UTC).isoformat(timespec="milliseconds"),
         "works_as": [protocol.value for protocol in working],
