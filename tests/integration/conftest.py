@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from eagleray.cluster.proving_ground import Ready, started
+from tests.hostile import BEHAVIOURS, Behaviour, Hostile, serving
 
 LIMIT = 60.0  # seconds for one command on a busy machine
 
@@ -19,6 +20,19 @@ LIMIT = 60.0  # seconds for one command on a busy machine
 def ground() -> Iterator[Ready]:
     with started(endpoints=60, seed=7) as ready:
         yield ready
+
+
+@pytest.fixture(scope="session")
+def hostile() -> Iterator[Hostile]:
+    """The hostile servers, all of them."""
+    with serving() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session", params=BEHAVIOURS.values(), ids=BEHAVIOURS)
+def behaviour(request: pytest.FixtureRequest) -> Behaviour:
+    """One hostile server after the other."""
+    return request.param
 
 
 class CommandLine:
