@@ -9,7 +9,8 @@ from typing import Any
 from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.admission import Admission
 from eagleray.actors.net.engine import Connection, Engine
-from eagleray.pipelines.proxies.check_plan import Attempt, CheckPlan, CheckRules, doubtful
+from eagleray.pipelines.proxies.attempt import Attempt, Step
+from eagleray.pipelines.proxies.check_plan import CheckPlan, CheckRules, doubtful
 from eagleray.pipelines.proxies.judging import Judge
 from eagleray.pipelines.proxies.model import Candidate, CheckReport, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome

@@ -6,38 +6,27 @@ check also finds out what else the endpoint speaks.
 """
 
 from enum import StrEnum
-from functools import lru_cache
 
 import msgspec
 
 from eagleray.pipelines.charge import Charge
+from eagleray.pipelines.proxies.attempt import Attempt, Step
+from eagleray.pipelines.proxies.detection import DEAD, NOT_HTTP, SPOKE_HTTP, likely, wants_tls
+from eagleray.pipelines.proxies.final_steps import FinalSteps
 from eagleray.pipelines.proxies.judging import Judged
-from eagleray.pipelines.proxies.model import Anonymity, Candidate, CheckReport, Protocol, ProtocolReport
-from eagleray.pipelines.proxies.outcome import Outcome
-
-LIKELIHOOD = (Protocol.HTTP, Protocol.SOCKS5, Protocol.SOCKS4, Protocol.HTTPS)
-USUAL_PORTS = {
-    1080: Protocol.SOCKS5,
-    1081: Protocol.SOCKS5,
-    9050: Protocol.SOCKS5,
-    4145: Protocol.SOCKS4,
-}
-
-# The host or the port is dead, whatever is spoken to it.
-DEAD = frozenset({Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.CONNECT_TIMEOUT, Outcome.BLOCKED_ADDRESS})
-# The server spoke HTTP, so CONNECT is worth a try and SOCKS is not, unless a source claims it.
-SPOKE_HTTP = frozenset(
-    {
-        Outcome.NOT_A_PROXY,
-        Outcome.AUTH_REQUIRED,
-        Outcome.AUTH_FAILED,
-        Outcome.FORBIDDEN,
-        Outcome.REFUSED_BY_PROXY,
-        Outcome.OVERSIZED,
-    }
+from eagleray.pipelines.proxies.model import (
+    Anonymity,
+    Candidate,
+    Certificate,
+    CheckReport,
+    Protocol,
+    ProtocolReport,
 )
-# It did not understand or did not answer: CONNECT will not fare better.
-NOT_HTTP = frozenset({Outcome.MALFORMED, Outcome.TIMEOUT})
+from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.protocols.target import Target
+from eagleray.pipelines.proxies.targets import Fetched, TargetPage
+
+HTTP_LIKE = (Protocol.HTTP, Protocol.HTTPS)  # what may be spoken to the proxy over TLS
 
 # Of the outcomes of several protocols the first in this order is the check's. What works, works; else, where
 # an attempt failed by our own fault, nothing can be said of the endpoint; else what tells most about it.
@@ -47,13 +36,16 @@ TELLING = (
     Outcome.LOCAL_RESOURCE,
     Outcome.BLOCKED_ADDRESS,
     Outcome.TAMPERED,
+    Outcome.TLS_INTERCEPTED,
     Outcome.UNCONFIRMED,
     Outcome.AUTH_FAILED,
     Outcome.AUTH_REQUIRED,
     Outcome.NOT_A_PROXY,
     Outcome.FORBIDDEN,
     Outcome.REFUSED_BY_PROXY,
+    Outcome.TARGET_MISMATCH,
     Outcome.OVERSIZED,
+    Outcome.TLS_FAILED,
     Outcome.TIMEOUT,
     Outcome.MALFORMED,
     Outcome.RESET,
@@ -90,16 +82,12 @@ class CheckRules(msgspec.Struct, frozen=True):
     confirm_after: float = 0.5  # between the first success and the second request
     per_host: int = 16  # connections at a time to one address
     per_network: int = 256  # connections at a time to one /24, or /64 of IPv6
+    tls_target: Target | None = None  # where a full check tries TLS through the proxy
+    pages: tuple[TargetPage, ...] = ()  # the user's own targets
+    ca_file: str = ""  # certificates trusted beside the system's, PEM
 
 
-class Attempt(msgspec.Struct, frozen=True):
-    """One connection to make."""
-
-    protocol: Protocol
-    after: float = 0.0  # seconds to wait first
-    timeout: float | None = None  # seconds for the whole answer, where it differs from the rules
-    confirming: bool = False
-    known_page: bool = False  # fetch the judge's known page instead of the judged one
+Found = Judged | Fetched | Certificate  # what an attempt can find
 
 
 class CheckPlan:
@@ -111,6 +99,7 @@ class CheckPlan:
     __slots__ = (
         "_candidate",
         "_confirmed",
+        "_final",
         "_first",
         "_judged",
         "_known_page",
@@ -119,6 +108,8 @@ class CheckPlan:
         "_protocols",
         "_rules",
         "_tampered",
+        "_tls",
+        "_tls_to_proxy",
         "_untried",
     )
 
@@ -130,6 +121,9 @@ class CheckPlan:
         self._patience = rules.timeout
         self._tampered = ""
         self._untried = likely(candidate, rules.types)
+        self._tls: list[Protocol] | None = None  # to be tried over TLS to the proxy; None: no reason yet
+        self._tls_to_proxy = False  # the proxy has answered over TLS
+        self._final: FinalSteps | None = None
         self._protocols: dict[Protocol, ProtocolReport] = {}
         self._first: Protocol | None = None
         self._judged: Judged | None = None
@@ -148,20 +142,48 @@ class CheckPlan:
         self._untried = [p for p in self._untried if p not in beside]
         return self._hand_out([Attempt(p) for p in beside])
 
-    def ended(self, attempt: Attempt, report: ProtocolReport, judged: Judged | None) -> list[Attempt]:
-        """Take the end of an attempt; `judged` comes with success."""
+    def ended(self, attempt: Attempt, report: ProtocolReport, value: Found | None) -> list[Attempt]:
+        """Take the end of an attempt; `value` is what it found, if it succeeded."""
         self._open -= 1
+        if attempt.tls_to_proxy:
+            report = msgspec.structs.replace(report, tls_to_proxy=True)
+        attempts = self._after(attempt, report, value)
+        if not attempts and not self._open and self._final is None and self._survives:
+            self._final = FinalSteps(self._rules.tls_target, self._rules.pages, self._protocols)
+            attempts = self._final.begin(self._rules.types)
+        return self._hand_out(attempts)
+
+    @property
+    def _survives(self) -> bool:
+        return self._confirmed and self._outcome() is Outcome.OK
+
+    def _after(self, attempt: Attempt, report: ProtocolReport, value: Found | None) -> list[Attempt]:
+        if self._final is not None and attempt.step is not Step.JUDGE:
+            return self._final.ended(attempt, report, value)
+        judged = value if isinstance(value, Judged) else None
         if attempt.known_page:
             return self._compared(report)
         if attempt.confirming:
-            return self._hand_out(self._confirm(attempt.protocol, report, judged))
-        self._protocols[attempt.protocol] = report
+            return self._confirm(attempt.protocol, report, judged)
+        if not self._learn_tls(attempt, report):
+            self._protocols[attempt.protocol] = report
         if judged is not None:
-            return self._hand_out(self._succeed(attempt.protocol, judged))
+            return self._succeed(attempt.protocol, judged)
         self._narrow(attempt.protocol, report.outcome)
-        if self._first is None and self._open == 0:
-            return self._hand_out(self._next())
-        return []
+        return self._next() if self._first is None and not self._open else []
+
+    def _learn_tls(self, attempt: Attempt, report: ProtocolReport) -> bool:
+        """See whether the proxy wants TLS; True for a try over TLS that came to nothing and so says nothing."""
+        if self._tls is None and wants_tls(self._candidate.endpoint.port, attempt, report):
+            self._tls = [attempt.protocol]
+        if not attempt.tls_to_proxy or self._tls_to_proxy:
+            return False
+        if report.outcome is not Outcome.OK and report.outcome not in SPOKE_HTTP:
+            return True
+        self._tls_to_proxy = True
+        others = [p for p in HTTP_LIKE if p is not attempt.protocol]
+        self._untried = [p for p in others if not self._rules.types or p in self._rules.types]
+        return False
 
     @property
     def over(self) -> bool:
@@ -181,6 +203,8 @@ class CheckPlan:
             exit_ip=self._judged.exit_ip if self._judged else "",
             confirmed=self._confirmed,
             tampered=self._tampered,
+            tls=self._final.tls if self._final else None,
+            targets=self._final.targets if self._final else {},
             checked_at=checked_at,
             node=node,
         )
@@ -192,8 +216,13 @@ class CheckPlan:
     def _claims(self, protocol: Protocol) -> bool:
         return protocol in self._candidate.protocols or protocol in self._rules.types
 
+    def _attempt(self, protocol: Protocol, timeout: float | None = None) -> Attempt:
+        return Attempt(protocol, timeout=timeout, tls_to_proxy=self._tls_to_proxy and protocol in HTTP_LIKE)
+
     def _next(self) -> list[Attempt]:
-        return [Attempt(self._untried.pop(0))] if self._untried else []
+        if self._tls:
+            return [Attempt(self._tls.pop(), tls_to_proxy=True)]
+        return [self._attempt(self._untried.pop(0))] if self._untried else []
 
     def _succeed(self, protocol: Protocol, judged: Judged) -> list[Attempt]:
         if self._first is not None and self._judged is not None:
@@ -204,7 +233,8 @@ class CheckPlan:
         if self._rules.depth is Depth.QUICK:
             self._untried = []
             return []
-        return [Attempt(protocol, after=self._rules.confirm_after, confirming=True)]
+        again = self._attempt(protocol)
+        return [msgspec.structs.replace(again, after=self._rules.confirm_after, confirming=True)]
 
     def _confirm(self, protocol: Protocol, report: ProtocolReport, judged: Judged | None) -> list[Attempt]:
         if report.outcome.charge is Charge.SELF:  # says nothing: the first success stands
@@ -235,7 +265,7 @@ class CheckPlan:
     def _census(self) -> list[Attempt]:
         """Everything not yet tried, at once: the endpoint has shown how fast it answers."""
         rest, self._untried = self._untried, []
-        return [Attempt(p, timeout=self._patience) for p in rest]
+        return [self._attempt(p, self._patience) for p in rest]
 
     def _fetch_known_page(self) -> list[Attempt]:
         """Once, where the endpoint is confirmed and forwards requests: only those can be changed."""
@@ -243,7 +273,8 @@ class CheckPlan:
         if not (self._known_page and self._confirmed and http and http.outcome is Outcome.OK):
             return []
         self._known_page = False
-        return [Attempt(Protocol.HTTP, timeout=self._patience, known_page=True)]
+        page = self._attempt(Protocol.HTTP, self._patience)
+        return [msgspec.structs.replace(page, known_page=True)]
 
     def _compared(self, report: ProtocolReport) -> list[Attempt]:
         """The known page has come, or not: only another page says anything of what has answered twice."""
@@ -267,8 +298,9 @@ class CheckPlan:
     def _outcome(self) -> Outcome:
         if self._tampered:
             return Outcome.TAMPERED
-        if self._first is not None:  # it stands or falls with the protocol that was asked twice
-            return self._protocols[self._first].outcome
+        first = self._protocols[self._first].outcome if self._first else Outcome.TLS_INTERCEPTED
+        if first is not Outcome.TLS_INTERCEPTED:  # else what was asked twice decides
+            return first
         return min((report.outcome for report in self._protocols.values()), key=TELLING.index)
 
 
@@ -280,17 +312,3 @@ def most_revealing(*levels: Anonymity | None) -> Anonymity | None:
 def doubtful(outcome: Outcome) -> bool:
     """True for a failure that counts only if the judge was up."""
     return outcome.charge is Charge.SUBJECT and outcome not in WITHOUT_JUDGE
-
-
-def likely(candidate: Candidate, types: frozenset[Protocol]) -> list[Protocol]:
-    """The protocols to try, likeliest first: what sources claim, what the port suggests, then the field's."""
-    return list(by_likelihood(candidate.protocols, USUAL_PORTS.get(candidate.endpoint.port), types))
-
-
-@lru_cache(maxsize=1024)  # every check asks, and there are few different questions
-def by_likelihood(
-    claimed: frozenset[Protocol], usual: Protocol | None, types: frozenset[Protocol]
-) -> tuple[Protocol, ...]:
-    """All protocols, or those of `types`, in the order in which to try them."""
-    protocols = [p for p in LIKELIHOOD if not types or p in types]
-    return tuple(sorted(protocols, key=lambda p: (p not in claimed, p is not usual)))

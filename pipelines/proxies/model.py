@@ -84,6 +84,34 @@ class ProtocolReport(msgspec.Struct, omit_defaults=True):
     first_byte_ms: float | None = None
     total_ms: float | None = None
     detail: str = ""  # which step failed, and how
+    tls_to_proxy: bool = False  # the proxy itself is spoken to over TLS
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """What tells one certificate from another; names by RFC 4514, cut; empty where they can't be read."""
+
+    sha256: str  # of the DER, hexadecimal
+    subject: str = ""
+    issuer: str = ""
+    not_after: str = ""  # ISO 8601
+
+
+class TlsReport(msgspec.Struct):
+    """A verified TLS handshake with the TLS target, through the proxy by `protocol`."""
+
+    outcome: Outcome
+    protocol: Protocol
+    handshake_ms: float | None = None  # from the open tunnel to the end of the handshake
+    certificate: Certificate | None = None  # the interceptor's
+
+
+class TargetReport(msgspec.Struct):
+    """One of the user's own targets; `ms` from the start of the connection to the end."""
+
+    ok: bool
+    status: int | None
+    outcome: Outcome
+    ms: float | None
 
 
 class CheckReport(msgspec.Struct):
@@ -96,6 +124,8 @@ class CheckReport(msgspec.Struct):
     exit_ip: str = ""
     confirmed: bool = False  # a second request on a new connection succeeded
     tampered: str = ""  # what was put into the known page, cut; empty where nothing was
+    tls: TlsReport | None = None  # None: not looked at
+    targets: dict[str, TargetReport] = {}  # by URL
     checked_at: float = 0.0  # Unix seconds, start of the check
     node: str = ""
 

@@ -67,6 +67,21 @@ class Outcome(StrEnum):
         Charge.SUBJECT,
         "The proxy changed the judge's known page on its way; what it put in is kept.",
     )
+    TLS_FAILED = (
+        "tls_failed",
+        Charge.SUBJECT,
+        "The TLS handshake failed, with the proxy itself or with a target through it.",
+    )
+    TLS_INTERCEPTED = (
+        "tls_intercepted",
+        Charge.SUBJECT,
+        "Through the proxy the TLS target shows a certificate that is not its own; the certificate is kept.",
+    )
+    TARGET_MISMATCH = (
+        "target_mismatch",
+        Charge.SUBJECT,
+        "One of the user's own targets answered, but not as its rules want it.",
+    )
     BLOCKED_ADDRESS = (
         "blocked_address",
         Charge.SOURCE,

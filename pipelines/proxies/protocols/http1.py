@@ -15,6 +15,7 @@ MAX_FRAMING = 16 * 1024  # all chunk sizes, or all trailers: an honest chunk is 
 MAX_INTERIM = 8  # 1xx answers before the real one
 
 PREFIX = b"HTTP/1."
+TLS_ALERT = "a TLS alert instead of HTTP"  # content type 21 (RFC 8446 section 5.1): the server expects TLS
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 HEAD_END = re.compile(rb"\n\r?\n")
 FOLD = re.compile(rb"\n[ \t]+")
@@ -80,7 +81,7 @@ def read_one_head(stream: Stream, send: bytes) -> Exchange[Head]:
 def refuse_non_http(buffer: bytes) -> None:
     """Give up at the first byte that can't begin an answer: the server speaks something else."""
     if not PREFIX.startswith(buffer[: len(PREFIX)]):
-        raise ProbeFailed(Outcome.MALFORMED, "not HTTP")
+        raise ProbeFailed(Outcome.MALFORMED, TLS_ALERT if buffer[0] == 21 else "not HTTP")
 
 
 def parse_head(raw: bytes) -> Head:

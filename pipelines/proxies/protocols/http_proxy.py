@@ -8,6 +8,8 @@ from eagleray.pipelines.proxies.protocols import http1
 from eagleray.pipelines.proxies.protocols.exchange import Exchange, ProbeFailed, Stream
 from eagleray.pipelines.proxies.protocols.target import Target
 
+BAD_REQUEST = "HTTP status 400"  # also what web servers say to plain HTTP on a port for TLS
+
 
 def connect(stream: Stream, target: Target, credentials: Credentials | None = None) -> Exchange[None]:
     """Ask an HTTP proxy for a tunnel to `target`.

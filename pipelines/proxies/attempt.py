@@ -1,0 +1,30 @@
+"""One connection of a check: what it is to do, decided by the plan, carried out by the engine."""
+
+from enum import StrEnum
+
+import msgspec
+
+from eagleray.pipelines.proxies.model import Protocol
+from eagleray.pipelines.proxies.targets import TargetPage
+
+
+class Step(StrEnum):
+    """What a connection is for."""
+
+    JUDGE = "judge"  # the judge's page
+    TLS = "tls"  # a verified TLS handshake with the TLS target
+    CERTIFICATE = "certificate"  # the same without verification: what an interceptor shows
+    PAGE = "page"  # one of the user's own targets
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One connection to make."""
+
+    protocol: Protocol
+    after: float = 0.0  # seconds to wait first
+    timeout: float | None = None  # seconds for the whole answer, where it differs from the rules
+    confirming: bool = False
+    known_page: bool = False  # fetch the judge's known page instead of the judged one
+    step: Step = Step.JUDGE
+    page: TargetPage | None = None  # of Step.PAGE
+    tls_to_proxy: bool = False
