@@ -1,10 +1,11 @@
 """Proxies that work, by the protocols they speak. They dial nothing but 127.0.0.0/8, whoever asks."""
 
+import re
 from http import HTTPStatus
 from ipaddress import AddressValueError, IPv4Address
 
 from eagleray.cluster.http_server import BadRequestError, Request, error, parse_request
-from eagleray.cluster.proving_ground.relay import Proxy
+from eagleray.cluster.proving_ground.relay import Proxy, Upstream
 from eagleray.cluster.proving_ground.world import Kind
 from eagleray.pipelines.proxies.model import Anonymity, Protocol
 
@@ -15,6 +16,10 @@ NOT_ALLOWED = error(HTTPStatus.METHOD_NOT_ALLOWED, "this proxy does not do that"
 FORBIDDEN = error(HTTPStatus.FORBIDDEN, "only 127.0.0.0/8 can be reached from here")
 BAD_GATEWAY = error(HTTPStatus.BAD_GATEWAY, "the target cannot be reached")
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+MAX_PAGE = 1 << 16  # bytes; the judge's known page has 3 KB
+SCRIPT = b'<script src="http://ads.example/inject.js"></script>'
+LENGTH = re.compile(rb"Content-Length: \d+")
 
 SOCKS4_GRANTED = b"\x00\x5a" + bytes(6)
 SOCKS4_REJECTED = b"\x00\x5b" + bytes(6)
@@ -95,6 +100,35 @@ class OnceProxy(HttpProxy):
         """Spend the one request."""
         self.ledger.spent.add(self.truth.ip)
         super().dial(host, port, granted, failed)
+
+
+class Injecting(Upstream):
+    """A connection to a target whose HTML pages get a script; their length is put right, as injectors do."""
+
+    _page = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Collect the answer, up to the largest page that is changed."""
+        self._page += data
+        if len(self._page) > MAX_PAGE:
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass the answer on: it is whole."""
+        if self.other:
+            self.other.transport.write(injected(self._page))
+        super().connection_lost(exc)
+
+
+class InjectingProxy(HttpProxy):
+    """Forwards requests, and changes the pages that come back."""
+
+    upstream = Injecting
+
+    @property
+    def speaks(self) -> frozenset[Protocol]:
+        """The truth names no protocol, since nobody should use it."""
+        return frozenset({Protocol.HTTP})
 
 
 class Socks4Proxy(Proxy):
@@ -178,7 +212,17 @@ PROXIES: dict[Kind, type[Proxy]] = {
     Kind.SOCKS5: Socks5Proxy,
     Kind.MIXED: MixedProxy,
     Kind.ONCE: OnceProxy,
+    Kind.INJECTOR: InjectingProxy,
 }
+
+
+def injected(page: bytes) -> bytes:
+    """An HTTP answer as an injector passes it on."""
+    head, end, body = page.partition(b"\r\n\r\n")
+    if b"text/html" not in head:
+        return page
+    body = body.replace(b"</body>", SCRIPT + b"</body>")
+    return LENGTH.sub(b"Content-Length: %d" % len(body), head) + end + body
 
 
 def target_of(request: Request, tunnel: bool) -> tuple[str, int] | None:

@@ -86,6 +86,8 @@ class Upstream(Relay):
 class Proxy(Relay):
     """The client's side of a proxy: a subclass reads requests from `buffer`, the rest goes to the target."""
 
+    upstream: type[Upstream] = Upstream  # what it makes of a connection to a target
+
     def __init__(self, truth: Truth, ledger: Ledger) -> None:
         self.truth = truth
         self.ledger = ledger
@@ -117,7 +119,7 @@ class Proxy(Relay):
         try:
             async with asyncio.timeout(DIAL_TIMEOUT):
                 await self.loop.create_connection(
-                    partial(Upstream, self, granted), host, port, local_addr=source
+                    partial(self.upstream, self, granted), host, port, local_addr=source
                 )
         except OSError:
             self.finish(failed)

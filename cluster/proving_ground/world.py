@@ -38,6 +38,7 @@ class Kind(StrEnum):
     CAPTIVE_ECHO = "captive_echo"  # its page repeats the URL, nonce and all
     FORGED = "forged"  # answers in the judge's own shape, with a made-up proof
     ONCE = "once"  # an HTTP proxy that forwards one request and then closes for ever
+    INJECTOR = "injector"  # an HTTP proxy that puts a script into every HTML page
     DRIP = "drip"  # one byte of an answer a second
     ENDLESS_HEADERS = "endless_headers"  # headers without end
     ENDLESS_BODY = "endless_body"  # a body without end
@@ -80,11 +81,12 @@ SHARES: Mapping[Mix, Mapping[Kind, float]] = {
         Kind.CLOSE: 4,
         Kind.CLOSE_AFTER_REQUEST: 3,
         Kind.GARBAGE: 2,
-        Kind.WEB_SERVER: 4,
+        Kind.WEB_SERVER: 3,
         Kind.CAPTIVE: 3,
         Kind.CAPTIVE_ECHO: 2,
         Kind.FORGED: 2,
         Kind.ONCE: 5,
+        Kind.INJECTOR: 1,
         Kind.DRIP: 1,
         Kind.ENDLESS_HEADERS: 1,
         Kind.ENDLESS_BODY: 1,
@@ -108,7 +110,8 @@ SHARES: Mapping[Mix, Mapping[Kind, float]] = {
         Kind.CAPTIVE: 0.9,
         Kind.CAPTIVE_ECHO: 0.35,
         Kind.FORGED: 0.2,
-        Kind.ONCE: 1.3,
+        Kind.ONCE: 1.25,
+        Kind.INJECTOR: 0.05,
         Kind.DRIP: 0.04,
         Kind.ENDLESS_HEADERS: 0.03,
         Kind.ENDLESS_BODY: 0.03,
@@ -162,7 +165,7 @@ def plan(mix: Mix, endpoints: int, seed: int, ports: Ports) -> list[Truth]:
 def settled(rng: random.Random, mix: Mix, ports: Ports, kind: Kind, own: str, other: str) -> Truth:
     """One endpoint of a kind; `other` is an address that no endpoint has, for its exit."""
     alive = kind in LIVE
-    dials = alive or kind is Kind.ONCE
+    dials = alive or kind in (Kind.ONCE, Kind.INJECTOR)
     return Truth(
         ip=own,
         port=port_for(rng, ports, kind),

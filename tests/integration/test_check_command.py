@@ -189,7 +189,7 @@ def test_configuration_is_used_where_it_is_named(eagleray, ground, relay, tmp_pa
     assert eagleray(*words).returncode == 0
     assert len(relay.requests) == 1
     assert eagleray(*words, "--depth", "full").returncode == 0
-    assert len(relay.requests) == 3
+    assert len(relay.requests) == 4
 
 
 def test_password_is_only_in_urls(check, relay, one):

@@ -16,6 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from eagleray.cluster.proving_ground import Kind, Mix, read_truth, running, started
+from eagleray.cluster.proving_ground.live import SCRIPT
 from eagleray.cluster.proving_ground.process import command
 from eagleray.pipelines.proxies.model import Anonymity, Protocol
 
@@ -229,6 +230,18 @@ def test_once_works_once(one_of, judge):
     assert body_of(asked(truth, absolute(judge)))["client"] == truth.ip
     assert asked(truth, absolute(judge)) == b""
     assert asked(truth, absolute(judge)) == b""
+
+
+def test_an_injector_changes_pages_but_no_answer_of_the_judge(one_of, judge):
+    truth = one_of(Kind.INJECTOR)
+    assert body_of(asked(truth, absolute(judge)))["nonce"] == NONCE
+    known = f"/known?n={NONCE}"
+    page = asked(truth, plain(judge, f"http://{judge.netloc}{known}")).partition(b"\r\n\r\n")
+    with socket.create_connection((judge.hostname, judge.port), TIMEOUT) as sock:
+        sock.sendall(plain(judge, known))
+        original = receive(sock).partition(b"\r\n\r\n")[2]
+    assert page[2] == original.replace(b"</body>", SCRIPT + b"</body>") != original
+    assert b"Content-Length: %d\r\n" % len(page[2]) in page[0]
 
 
 @pytest.mark.parametrize("kind", [Kind.ENDLESS_HEADERS, Kind.ENDLESS_BODY])
