@@ -4,8 +4,8 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
+from eagleray.actors.exchanges import exchange_for
 from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.admission import Admission
 from eagleray.actors.net.engine import Connection, Engine
@@ -14,8 +14,7 @@ from eagleray.pipelines.proxies.check_plan import CheckPlan, CheckRules, doubtfu
 from eagleray.pipelines.proxies.judging import Judge
 from eagleray.pipelines.proxies.model import Candidate, CheckReport, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.probe import known_page, probe
-from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
+from eagleray.pipelines.proxies.protocols.exchange import Stream
 
 MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2 kB each
 MAX_RUNS = 4  # of one check whose judges go down one after another
@@ -51,15 +50,11 @@ class Checks:
         endpoint, rules = check.candidate.endpoint, self._rules
         stream = Stream()
         nonce = judge.nonce(next(self._randoms))
-        if attempt.known_page:
-            exchange: Exchange[Any] = known_page(stream, endpoint, judge, nonce)
-        else:
-            exchange = probe(stream, endpoint, attempt.protocol, judge, nonce)
         return Connection(
             endpoint.host,
             endpoint.port,
             stream,
-            exchange,
+            exchange_for(stream, endpoint, attempt, rules, judge, nonce),
             partial(check.ended, attempt, judge),
             connect_timeout=rules.connect_timeout,
             timeout=attempt.timeout or rules.timeout,
@@ -142,10 +137,10 @@ class Check:
         if judge is not self._judge and outcome is not Outcome.OK:
             self._connect(attempt, self._judge)  # the word of another judge alone condemns nobody
             return
-        if doubtful(outcome):
+        if attempt.step is Step.JUDGE and doubtful(outcome):
             self._doubted_at = connection.ended_at
-        judged = connection.value if outcome is Outcome.OK else None
-        self._start(self.plan.ended(attempt, protocol_report(connection), judged))
+        value = connection.value if outcome is Outcome.OK else None
+        self._start(self.plan.ended(attempt, protocol_report(connection), value))
         if self.plan.over:
             self._end()
 

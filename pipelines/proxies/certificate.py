@@ -1,4 +1,4 @@
-"""What a certificate says of itself, as evidence: it comes from whoever intercepted, so nothing is trusted."""
+"""What a certificate says of itself. It is the evidence of an interception, and may be made up."""
 
 import hashlib
 

@@ -173,7 +173,7 @@ class CheckPlan:
         return self._next() if self._first is None and not self._open else []
 
     def _learn_tls(self, attempt: Attempt, report: ProtocolReport) -> bool:
-        """See whether the proxy wants TLS; True for a try over TLS that came to nothing and so says nothing."""
+        """See whether the proxy wants TLS; True for a try over TLS that came to nothing, so says nothing."""
         if self._tls is None and wants_tls(self._candidate.endpoint.port, attempt, report):
             self._tls = [attempt.protocol]
         if not attempt.tls_to_proxy or self._tls_to_proxy:

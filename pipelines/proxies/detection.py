@@ -32,7 +32,7 @@ SPOKE_HTTP = frozenset(
 # It did not understand or did not answer: CONNECT will not fare better.
 NOT_HTTP = frozenset({Outcome.MALFORMED, Outcome.TIMEOUT})
 
-# Where a server that does not understand plain HTTP may want TLS. Elsewhere its alert or its 400 has to say it.
+# Where a server that does not understand plain HTTP may want TLS. Elsewhere its alert or its 400 says so.
 TLS_PORTS = frozenset({443, 8443})
 SAY_TLS = frozenset({http1.TLS_ALERT, http_proxy.BAD_REQUEST})
 

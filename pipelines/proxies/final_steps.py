@@ -1,4 +1,4 @@
-"""The last steps of a full check, for what has answered twice: TLS through the proxy, then the user's targets."""
+"""The last steps of a full check, for what has answered twice: TLS through it, then the user's targets."""
 
 from collections.abc import Sequence
 
@@ -100,7 +100,7 @@ class FinalSteps:
             self._protocols[Protocol.HTTPS] = report
 
     def _fetch_pages(self) -> list[Attempt]:
-        """Every page at once, each by the first protocol that works for it, or by CONNECT as a last resort."""
+        """Every page at once, each by the first protocol that works for it, or else by CONNECT."""
         attempts = []
         for page in self._pages:
             usable = TUNNELS if page.tls else (Protocol.HTTP, *TUNNELS)

@@ -11,10 +11,9 @@ import msgspec
 
 from eagleray.pipelines.proxies.judging import REQUEST_HEADERS
 from eagleray.pipelines.proxies.model import Endpoint, Protocol
-from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.probe import TUNNELS
 from eagleray.pipelines.proxies.protocols import http1, http_proxy
-from eagleray.pipelines.proxies.protocols.exchange import Exchange, ProbeFailed, Stream
+from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
 from eagleray.pipelines.proxies.protocols.target import Target
 
 MAX_PAGE = 64 * 1024  # bytes of an answer in which a marker is looked for: a page's head is in them

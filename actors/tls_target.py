@@ -1,0 +1,64 @@
+"""Asks the TLS target directly: only a target that verifies without a proxy tells anything of one."""
+
+import asyncio
+import socket
+
+from eagleray.actors.net.engine import Connection, Engine
+from eagleray.actors.net.tls import peer_certificate, verifying
+from eagleray.pipelines.addresses import Allowed
+from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.protocols.exchange import Stream
+from eagleray.pipelines.proxies.protocols.target import Target
+
+LOOKUP_TIMEOUT = 3.0  # seconds; without a network some resolvers try for half a minute
+CONNECT_TIMEOUT = 3.0
+TIMEOUT = 5.0
+
+
+class TlsTargetError(OSError):
+    """Raised where the TLS target can't be used."""
+
+
+async def ask_tls_target(target: Target, ca_file: str, engine: Engine, allowed: Allowed) -> None:
+    """Make a verified handshake with the target, without a proxy.
+
+    Raises:
+        TlsTargetError: no address, one that may not be dialled, no answer, or not a trusted one.
+        OSError: the file of certificates can't be read.
+    """
+    stream = Stream()
+    handshake = peer_certificate(stream, verifying(ca_file), target.host)
+    address = await resolve(target, allowed)
+    ended: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+    connection = Connection(
+        address,
+        target.port,
+        stream,
+        handshake,
+        lambda connection: None if ended.done() else ended.set_result(connection),
+        connect_timeout=CONNECT_TIMEOUT,
+        timeout=TIMEOUT,
+    )
+    engine.run(connection)
+    await ended
+    if connection.outcome is not Outcome.OK:
+        raise TlsTargetError(f"{connection.outcome} {connection.detail}".rstrip())
+
+
+async def resolve(target: Target, allowed: Allowed) -> str:
+    """An address of the target that may be dialled, IPv4 first.
+
+    Raises:
+        TlsTargetError: there is none.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(LOOKUP_TIMEOUT):
+            found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise TlsTargetError("no address for this name") from error
+    addresses = sorted({str(info[4][0]) for info in found}, key=lambda address: ":" in address)
+    for address in addresses:
+        if allowed(address):
+            return address
+    raise TlsTargetError(f"{addresses[0]} is not a global address; `--allow {addresses[0]}` allows it")
