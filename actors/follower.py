@@ -98,7 +98,7 @@ class Follower:
             rows=self._rows,
             rejected=self._rejected,
             lag_batches=self._log.next_number - self._number if behind else 0,
-            lag_seconds=max(0.0, now - self._oldest) if behind else 0.0,
+            lag_seconds=max(0.0, now - self._oldest) if behind and self._oldest else 0.0,
             failing=self._failing,
         )
 

@@ -1,0 +1,113 @@
+"""CPU of a quick check, beside other clients on the same endpoints: a bare C client, Go, aiohttp.
+
+Every endpoint is alive and answers at once, so what is measured is the client. The baselines are compiled
+here, where a C compiler and Go are installed; without a C compiler there is nothing to check against.
+"""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+BASELINES = Path(__file__).parent / "baselines"
+ENDPOINTS = 40_000
+IN_FLIGHT = 500
+ROUNDS = 3  # the median is shown
+
+
+class Run(NamedTuple):
+    """What one run of a client cost."""
+
+    user: float  # µs a check
+    system: float
+    peak: float  # MB
+
+    @property
+    def total(self) -> float:
+        return self.user + self.system
+
+
+def main() -> None:
+    if shutil.which("cc") is None:
+        print("no C compiler: apt-get install gcc")
+        return
+    with tempfile.TemporaryDirectory() as folder, answering(Path(folder)) as port:
+        endpoints = Path(folder) / "endpoints.txt"
+        endpoints.write_text("".join(f"{host}:{port}\n" for host in hosts()))
+        clients = commands(Path(folder), endpoints, f"http://127.0.0.1:{port}/get")
+        runs = {
+            name: [measured(command) for command in [command] * ROUNDS] for name, command in clients.items()
+        }
+    show({name: sorted(each, key=lambda run: run.total)[ROUNDS // 2] for name, each in runs.items()})
+
+
+def hosts() -> list[str]:
+    rng = random.Random(1)
+    numbers = rng.sample(range(1 << 16, 1 << 24), ENDPOINTS)
+    return [f"127.{number >> 16}.{number >> 8 & 255}.{number & 255}" for number in numbers]
+
+
+@contextmanager
+def answering(folder: Path) -> Iterator[int]:
+    """The endpoints, in a process of their own; their port."""
+    server = compiled_c(folder, "answerer")
+    with subprocess.Popen([server], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def compiled_c(folder: Path, name: str) -> Path:
+    subprocess.run(["cc", "-O2", "-o", folder / name, BASELINES / f"{name}.c"], check=True)
+    return folder / name
+
+
+def commands(folder: Path, endpoints: Path, judge: str) -> dict[str, list[str]]:
+    listed = [str(endpoints), str(IN_FLIGHT)]
+    found = {"C, bare epoll": [str(compiled_c(folder, "client")), *listed]}
+    if shutil.which("go"):
+        source, binary = BASELINES / "goclient" / "main.go", folder / "goclient"
+        environment = os.environ | {"GO111MODULE": "off", "GOCACHE": str(folder / "gocache")}
+        subprocess.run(["go", "build", "-o", binary, source], check=True, env=environment)
+        found["Go, raw sockets"] = [str(binary), "raw", *listed, judge]
+        found["Go, net/http client a proxy"] = [str(binary), "client", *listed, judge]
+    else:
+        print("no Go: its two rows are left out")
+    for name, script in (("eagleray", "eagleray_client.py"), ("aiohttp", "aiohttp_client.py")):
+        found[name] = [sys.executable, str(BASELINES / script), *listed, judge]
+    return found
+
+
+def measured(command: Sequence[str]) -> Run:
+    """CPU and memory of a client; what it prints itself leaves out how long an interpreter takes to start."""
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, stdout=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        checks, alive, *seconds = output.read().split()
+    assert process.returncode == 0, command
+    assert int(checks) == int(alive) == ENDPOINTS, f"{command}: {checks} {alive}"
+    user, system = map(float, seconds) if seconds else (usage.ru_utime, usage.ru_stime)
+    return Run(1e6 * user / ENDPOINTS, 1e6 * system / ENDPOINTS, usage.ru_maxrss / 1024)
+
+
+def show(runs: dict[str, Run]) -> None:
+    limit = runs["C, bare epoll"].total
+    print(f"{ENDPOINTS} live endpoints, {IN_FLIGHT} in flight, median of {ROUNDS}")
+    print(f"{'µs CPU a check':30} {'user':>6} {'system':>6} {'total':>6} {'× C':>6} {'peak MB':>8}")
+    for name, run in runs.items():
+        figures = f"{run.user:6.1f} {run.system:6.1f} {run.total:6.1f} {run.total / limit:6.2f}"
+        print(f"{name:30} {figures} {run.peak:8.0f}")
+
+
+if __name__ == "__main__":
+    main()
