@@ -42,9 +42,9 @@ class Alternatives(Generic[M]):
         """Those that may be used, in the order of preference."""
         return [member for member, failures in self._failures.items() if failures == 0]
 
-    def first(self, besides: M | None = None) -> M | None:
-        """The first healthy member, other than `besides`."""
-        return next((member for member in self.healthy if member != besides), None)
+    def first(self) -> M | None:
+        """The first healthy member."""
+        return next(iter(self.healthy), None)
 
     def pause(self, member: M) -> float:
         """Seconds from the latest answer or failure of a member until it is asked again."""

@@ -170,7 +170,13 @@ def difference(expected: bytes, got: bytes) -> str:
         return ""
     start = shared(expected, got)
     end = shared(expected[start:][::-1], got[start:][::-1])
-    put_in = got[start : len(got) - end][:MAX_EVIDENCE]
+    stop = len(got) - end
+    if start + end == len(
+        expected
+    ):  # nothing is missing, so what was put in may begin at an equal byte before
+        while start and got[start - 1] == got[stop - 1]:
+            start, stop = start - 1, stop - 1
+    put_in = got[start : min(stop, start + MAX_EVIDENCE)]
     return put_in.decode("utf-8", "backslashreplace") or f"{len(expected) - len(got)} bytes are missing"
 
 
