@@ -17,6 +17,7 @@ from eagleray.actors.ports import Bytes, FrontierPort, Metrics, ScorerPort, Sink
 from eagleray.actors.process import collect_garbage_rarely
 from eagleray.actors.sink import StaleFence
 from eagleray.actors.sinks.log import AppendFailed
+from eagleray.actors.tls_target import without_dead_target
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.leases import Lease
 from eagleray.pipelines.proxies.check_plan import CheckRules
@@ -121,7 +122,8 @@ class Checker:
         self._engine = Engine(self._allowed, self._concurrency)
         self._judges = JudgePool(self._judge_urls, self._engine, self._allowed)
         await self._judges.start()
-        self._checks = Checks(self._engine, self._judges, self._rules, self._name)
+        rules = await without_dead_target(self._rules, self._engine, self._allowed, logger.warning)
+        self._checks = Checks(self._engine, self._judges, rules, self._name)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._pull(self._checks))
             tasks.create_task(self._flush_by_age())

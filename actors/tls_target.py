@@ -2,10 +2,14 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
+
+import msgspec
 
 from eagleray.actors.net.engine import Connection, Engine
 from eagleray.actors.net.tls import peer_certificate, verifying
 from eagleray.pipelines.addresses import Allowed
+from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import Stream
 from eagleray.pipelines.proxies.protocols.target import Target
@@ -15,8 +19,29 @@ CONNECT_TIMEOUT = 3.0
 TIMEOUT = 5.0
 
 
-class TlsTargetError(OSError):
+class TlsTargetError(Exception):
     """Raised where the TLS target can't be used."""
+
+
+async def without_dead_target(
+    rules: CheckRules, engine: Engine, allowed: Allowed, warn: Callable[[str], None] | None
+) -> CheckRules:
+    """The rules; without a TLS target that can't be used, and `warn` is told why.
+
+    Raises:
+        OSError: the file of certificates can't be read.
+    """
+    if rules.ca_file:
+        verifying(rules.ca_file)
+    if rules.tls_target is None or rules.depth is Depth.QUICK:
+        return rules
+    try:
+        await ask_tls_target(rules.tls_target, rules.ca_file, engine, allowed)
+    except TlsTargetError as error:
+        if warn:
+            warn(f"TLS target {rules.tls_target} is left out: {error}")
+        return msgspec.structs.replace(rules, tls_target=None)
+    return rules
 
 
 async def ask_tls_target(target: Target, ca_file: str, engine: Engine, allowed: Allowed) -> None:

@@ -12,6 +12,7 @@ from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.engine import Engine
 from eagleray.actors.process import raise_descriptor_limit
 from eagleray.actors.sources.daemon import in_daemon_thread
+from eagleray.actors.tls_target import without_dead_target
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.check_plan import CheckRules
 from eagleray.pipelines.proxies.judging import Judge, JudgeError
@@ -37,6 +38,7 @@ async def check(
     rules: CheckRules | None = None,
     concurrency: int | None = None,
     on_judge: Callable[[Judge], None] | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> AsyncIterator[CheckReport]:
     """Check endpoints as fast as they can be: candidates, or texts such as `socks5://user:pass@203.0.113.7:1080`.
 
@@ -44,10 +46,11 @@ async def check(
     reports are taken, so it may be without end; `concurrency` bounds the connections at a time (by default
     what descriptors allow). Of several judges the first that answers is used, another one for second
     requests; `on_judge` is told which is the first. Where all are down for long, what is left ends as
-    `judge_unavailable`.
+    `judge_unavailable`. A TLS target that does not verify directly is left out, and `on_warning` told why.
 
     Raises:
         JudgeError: no judge answers at the start.
+        OSError: the file of certificates can't be read.
         ValueError: a text is no endpoint, or `allow` holds what is no network.
     """
     allowed = Allowed(allow)
@@ -60,7 +63,8 @@ async def check(
             raise JudgeError(judges.problem)
         if on_judge:
             on_judge(judges.judges[0])
-        checks = Checks(engine, judges, rules or CheckRules())
+        found = await without_dead_target(rules or CheckRules(), engine, allowed, on_warning)
+        checks = Checks(engine, judges, found)
         async for report in drain(checks, as_candidates(endpoints), engine.limit):
             yield report
     finally:

@@ -7,7 +7,7 @@ from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, P
 from eagleray.pipelines.proxies.tables import PROXIES
 from eagleray.pipelines.tables import Filter, Op, Query, Row
 
-# What a client is told to speak: `https` is HTTP with CONNECT, and `https://` would mean TLS to the proxy.
+# What a client is told to speak: `https` is HTTP with CONNECT, and `https://` means TLS to the proxy.
 SCHEMES = {Protocol.HTTPS: "http"}
 
 COPIED = (
@@ -74,7 +74,11 @@ def credentials(username: str, password: str) -> Credentials | None:
     return Credentials(username, password) if username or password else None
 
 
-def proxy_urls(endpoint: Endpoint, protocols: Sequence[Protocol]) -> list[str]:
-    """A URL for each protocol, each once: what a client is given as its proxy."""
-    schemes = dict.fromkeys(SCHEMES.get(protocol, str(protocol)) for protocol in protocols)
+def proxy_urls(
+    endpoint: Endpoint, protocols: Sequence[Protocol], over_tls: Sequence[Protocol] = ()
+) -> list[str]:
+    """A URL for each protocol, each once: what a client is given as its proxy; `over_tls`: spoken by TLS."""
+    schemes = dict.fromkeys(
+        "https" if protocol in over_tls else SCHEMES.get(protocol, str(protocol)) for protocol in protocols
+    )
     return [f"{scheme}://{endpoint.authority}" for scheme in schemes]

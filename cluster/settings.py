@@ -4,12 +4,22 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from eagleray.actors.sources.base import DAY, HttpUrl, SourceSettings
 from eagleray.pipelines.addresses import parse_networks
+from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
 from eagleray.pipelines.proxies.model import Anonymity, Protocol
+from eagleray.pipelines.proxies.targets import MAX_PAGES, TargetPage, parse_target_page, parse_tls_target
 
 HOUR = 3600.0  # seconds
 
@@ -72,6 +82,43 @@ class ProxySource(SourceSettings):
     """Read the third and fourth field of `ip:port:a:b` as user and password."""
 
 
+def tls_target(text: str) -> str:
+    """`text`, if it is `off` or a host and a port.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text != "off":
+        parse_tls_target(text)
+    return text
+
+
+# YAML reads a bare off as False.
+TlsTarget = Annotated[
+    str, BeforeValidator(lambda value: "off" if value is False else value), AfterValidator(tls_target)
+]
+
+
+class TargetSettings(Section):
+    """A page that proxies are to be good for, and what its answer must be."""
+
+    url: str
+    """An http:// or https:// URL. Its fragment may hold the rules, too: `#status=200&contains=Welcome`."""
+    status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = ()
+    """Statuses that will do; none means any of 2xx and 3xx."""
+    contains: str = ""
+    """A text that must stand among the first 64 KiB."""
+
+    @model_validator(mode="after")
+    def _is_a_page(self) -> Self:
+        self.page()
+        return self
+
+    def page(self) -> TargetPage:
+        """The page as a check takes it."""
+        return parse_target_page(self.url, frozenset(self.status), self.contains)
+
+
 class CheckSettings(Section):
     """How one endpoint is checked."""
 
@@ -89,6 +136,26 @@ class CheckSettings(Section):
     """Connections at a time to one address; the others wait, and delay nobody else."""
     per_network: int = Field(default=256, ge=1, le=1_000_000)
     """Connections at a time to one /24 of IPv4 or /64 of IPv6."""
+    tls_target: TlsTarget = "off"
+    """`HOST:PORT` to which a full check makes a verified TLS handshake through each proxy; `off`: none."""
+    targets: tuple[TargetSettings, ...] = Field(default=(), max_length=MAX_PAGES)
+    """Pages that a full check fetches through each proxy that works."""
+    ca_file: str = ""
+    """PEM file of certificates that are trusted beside the system's."""
+
+    def rules(self) -> CheckRules:
+        """How deep to look and how long to wait."""
+        return CheckRules(
+            depth=Depth(self.depth),
+            connect_timeout=self.connect_timeout,
+            timeout=self.timeout,
+            confirm_after=self.confirm_after,
+            per_host=self.per_host,
+            per_network=self.per_network,
+            tls_target=None if self.tls_target == "off" else parse_tls_target(self.tls_target),
+            pages=tuple(target.page() for target in self.targets),
+            ca_file=self.ca_file and str(Path(self.ca_file).resolve()),  # actors have their own directories
+        )
 
 
 class WeightSettings(Section):

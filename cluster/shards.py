@@ -46,6 +46,7 @@ class Results(msgspec.Struct, array_like=True):
     reports: list[CheckReport] = []
     others: dict[str, int] = {}  # outcome -> checks whose reports nobody wants
     judge: str = ""  # which one is used; said once
+    warning: str = ""  # what is left out of every check, and why
     error: str = ""  # why no judge can be used
 
 
@@ -196,7 +197,7 @@ class Outbox:
         """Check, and send results until there are no more candidates."""
         flushing = asyncio.create_task(self._flush_by_time())
         try:
-            async for report in check(candidates, on_judge=self._say_judge, **options):
+            async for report in check(candidates, on_judge=self._say_judge, on_warning=self._warn, **options):
                 if report.alive or self._everything:
                     self._reports.append(report)
                 else:
@@ -209,6 +210,9 @@ class Outbox:
 
     def _say_judge(self, judge: Any) -> None:
         self._send(Results(judge=f"{judge.url.authority} (kind {judge.kind})"))
+
+    def _warn(self, warning: str) -> None:
+        self._send(Results(warning=warning))
 
     async def _flush_by_time(self) -> None:
         while True:

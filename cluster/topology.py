@@ -15,7 +15,6 @@ from eagleray.actors.source import Feed
 from eagleray.cluster.checking import auto_concurrency
 from eagleray.cluster.paths import database, log_dir
 from eagleray.cluster.settings import ProxiesSettings, ProxySource, Settings
-from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
 from eagleray.pipelines.proxies.packing import source_id
 from eagleray.pipelines.proxies.parse import Labels
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
@@ -115,7 +114,7 @@ def launch(settings: Settings, once: bool) -> Fleet:
         settings.ray.scorers,
         judges=proxies.judges,
         allow=proxies.allow,
-        rules=check_rules(proxies),
+        rules=proxies.check.rules(),
         concurrency=concurrency(proxies),
         lease_size=proxies.lease.size,
         lease_seconds=proxies.lease.seconds,
@@ -141,19 +140,6 @@ def absolute(source: ProxySource) -> ProxySource:
 def labels(source: ProxySource) -> Labels:
     """What the source's owner says of all its entries."""
     return Labels(source.protocols, source.country, source.anonymity, source.credentials_last)
-
-
-def check_rules(proxies: ProxiesSettings) -> CheckRules:
-    """How deep to look and how long to wait."""
-    check = proxies.check
-    return CheckRules(
-        depth=Depth(check.depth),
-        connect_timeout=check.connect_timeout,
-        timeout=check.timeout,
-        confirm_after=check.confirm_after,
-        per_host=check.per_host,
-        per_network=check.per_network,
-    )
 
 
 def scoring_rules(proxies: ProxiesSettings) -> ScoringRules:

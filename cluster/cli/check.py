@@ -14,6 +14,7 @@ import typer
 from eagleray.cluster.cli.config import ConfigOption, read_settings
 from eagleray.cluster.cli.console import Exit, Format, chosen, fail, note
 from eagleray.cluster.cli.sheet import Sheet
+from eagleray.cluster.cli.target_flags import CaFile, Targets, TlsTarget, with_targets
 from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
 from eagleray.pipelines.proxies.model import Candidate, Protocol
 
@@ -62,9 +63,9 @@ def check(
         Depth | None,
         typer.Option(help="quick: one judged request for each protocol tried; full: everything."),
     ] = None,
-    tls_target: Annotated[
-        str, typer.Option(metavar="off", help="TLS site to CONNECT to; this version knows only `off`.")
-    ] = "off",
+    tls_target: TlsTarget = None,
+    target: Targets = None,
+    ca_file: CaFile = None,
     concurrency: Annotated[
         str | None,
         typer.Option(metavar="N|auto", help="Connections at a time; auto: what descriptors allow."),
@@ -84,14 +85,12 @@ def check(
 ) -> None:
     """Check proxies and write those that work; progress and a summary go to stderr."""
     note("Reading the input")  # its words stay unsaid: they may hold passwords
-    if tls_target != "off":
-        fail(f"--tls-target {tls_target}: this version does no TLS check yet", "Leave it out, or say `off`.")
     refuse_malformed(judge or (), allow or ())
     job = effective(config, judge, allow)
     changes = {"depth": depth, "types": frozenset(types or ()), "connect_timeout": connect_timeout}
     changes |= {"timeout": timeout}
     rules = msgspec.structs.replace(job.rules, **{name: value for name, value in changes.items() if value})
-    job = job._replace(rules=rules)
+    job = job._replace(rules=with_targets(rules, tls_target, target or (), ca_file))
     if concurrency:
         job = job._replace(concurrency=parse_concurrency(concurrency))
     refuse_overwriting(inputs, output)
@@ -123,16 +122,10 @@ def effective(config: Path | None, judges: list[str] | None, allow: list[str] | 
         return Job(judges, allow or [], CheckRules(), None)
     proxies = read_settings(config).pipelines.proxies
     settings = proxies.check
-    rules = CheckRules(
-        depth=Depth(settings.depth),
-        connect_timeout=settings.connect_timeout,
-        timeout=settings.timeout,
-        confirm_after=settings.confirm_after,
-        per_host=settings.per_host,
-        per_network=settings.per_network,
-    )
     concurrency = None if settings.concurrency == "auto" else settings.concurrency
-    return Job(judges or list(proxies.judges), [*proxies.allow, *(allow or ())], rules, concurrency)
+    return Job(
+        judges or list(proxies.judges), [*proxies.allow, *(allow or ())], settings.rules(), concurrency
+    )
 
 
 def refuse_malformed(judges: Sequence[str], allow: Sequence[str]) -> None:
@@ -215,6 +208,7 @@ async def pour(candidates: Iterable[Candidate], workers: "Workers", sheet: Sheet
         async for results in workers.check(candidates):
             sheet.take(results.reports, results.others)
             sheet.name_judge(results.judge)
+            sheet.warn(results.warning)
     finally:
         progress.cancel()
 

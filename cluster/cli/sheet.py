@@ -27,6 +27,7 @@ class Sheet:
         self._writer = row_writer(form, stream, columns)
         self.everything = show_all
         self._judge = ""
+        self._warned: set[str] = set()
         self._outcomes: Counter[str] = Counter()
         self._started = time.monotonic()
         self._cpu = cpu_seconds()
@@ -56,6 +57,12 @@ class Sheet:
         if judge and not self._judge:
             self._judge = judge
             note(f"Judge {judge}")
+
+    def warn(self, warning: str) -> None:
+        """Say what is left out; every worker tells it, so once."""
+        if warning and warning not in self._warned:
+            self._warned.add(warning)
+            note(warning)
 
     async def show_progress(self) -> None:
         """Tell by the clock how far it is, until cancelled: silent endpoints give no report for seconds."""
@@ -101,14 +108,17 @@ def row(report: CheckReport) -> dict[str, Any]:
         "protocols": {name.value: msgspec.to_builtins(result) for name, result in report.protocols.items()},
         "anonymity": report.anonymity.value if report.anonymity else None,
         "exit_ip": report.exit_ip or None,
-        "tls": None,
+        "tls": msgspec.to_builtins(report.tls),
         "tampered": report.tampered or None,
         "confirmed": report.confirmed,
         "checked_at": datetime.fromtimestamp(report.checked_at, UTC).isoformat(timespec="milliseconds"),
         "works_as": [protocol.value for protocol in working],
         "first_byte_ms": min((time for time in times if time is not None), default=None),
         "step": "" if report.alive else failed_step(report),
-        "urls": proxy_urls(report.endpoint, working),
+        "targets": {url: msgspec.to_builtins(result) for url, result in report.targets.items()},
+        "urls": proxy_urls(
+            report.endpoint, working, [p for p in working if report.protocols[p].tls_to_proxy]
+        ),
     }
 
 

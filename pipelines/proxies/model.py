@@ -139,6 +139,11 @@ class CheckReport(msgspec.Struct):
         """The protocols that work, in the order of `Protocol`."""
         return [p for p in Protocol if p in self.protocols and self.protocols[p].outcome is Outcome.OK]
 
+    @property
+    def dialable(self) -> list[Protocol]:
+        """Those of them that a plain `scheme://host:port` is enough for: no TLS to the proxy."""
+        return [protocol for protocol in self.working if not self.protocols[protocol].tls_to_proxy]
+
 
 class Checked(msgspec.Struct, array_like=True):
     """A report on its way to the scorer, with what rode along in the lease (see pipelines.frontier)."""

@@ -103,7 +103,7 @@ def record_success(state: State, report: CheckReport, now: int) -> None:
     state.failures_in_row = 0
     state.first_ok = state.first_ok or now
     state.last_ok = now
-    state.protocols = frozenset(report.working)
+    state.protocols = frozenset(report.dialable)  # a row has no way to say that the proxy wants TLS
     state.anonymity = report.anonymity or state.anonymity
     sample = first_byte(report)
     if sample is not None:
