@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from eagleray.actors.process import raise_descriptor_limit
 from eagleray.cluster.http_server import Server
 from eagleray.cluster.judge import SECRET_BYTES, Judge, url_of
 from eagleray.cluster.proving_ground.ground import bound
@@ -33,6 +34,7 @@ BACKLOG = 4096
 OK = b"HTTP/1.1 200 OK\r\n"
 PIECE = 4096  # bytes of a write
 FILLER = b"-" * PIECE
+BOMB = gzip.compress(bytes(50_000_000))
 IPV4_BOUND = b"\x01\x7f\x00\x00\x01\x1f\x90"  # address type, address and port of a SOCKS5 reply
 
 
@@ -252,8 +254,7 @@ async def length_of_2_to_63(peer: Peer) -> None:
 @outcome(Outcome.OVERSIZED)
 async def zip_bomb(peer: Peer) -> None:
     await peer.head()
-    bomb = gzip.compress(bytes(50_000_000))
-    await peer.send(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb)
+    await peer.send(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB)
 
 
 @outcome(Outcome.OVERSIZED)
@@ -456,19 +457,20 @@ async def serve_one(
     writer.transport.set_write_buffer_limits(0)
     peer = Peer(reader, writer, tally, judge)
     try:
-        with suppress(ConnectionError, EOFError, TimeoutError):
+        with suppress(OSError, EOFError):
             async with asyncio.timeout(LIFE):
                 await act(peer)
                 if not writer.is_closing():
                     await peer.finish()
     finally:
         writer.close()
-        with suppress(ConnectionError):
+        with suppress(OSError):
             await writer.wait_closed()
 
 
 async def serve() -> None:
     """Serve them all until stdin ends."""
+    raise_descriptor_limit()
     loop = asyncio.get_running_loop()
     judging = await loop.create_server(
         Server(Judge(secrets.token_bytes(SECRET_BYTES)).answer).connection, HOST

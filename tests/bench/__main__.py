@@ -1,4 +1,4 @@
-"""`python -m tests.bench [NAME…]`: run the named benchmarks, or all but the soak; `soak [CHECKS]` runs that one."""
+"""`python -m tests.bench [NAME…]`: run the named benchmarks, or all but the soak; `soak [CHECKS]`."""
 
 import sys
 from importlib import import_module
@@ -6,7 +6,6 @@ from pkgutil import iter_modules
 
 from tests import bench
 from tests.bench import soak
-
 
 LONG = {"soak"}  # run by name only: it takes minutes
 

@@ -1,7 +1,7 @@
 """A long run against hostile servers of every kind, good proxies among them: what does it leave behind?
 
-`python -m tests.bench soak [CHECKS]`. At the end there are as many descriptors as at the start, hardly more memory
-than after a tenth of the run, and neither tasks nor timers nor connections.
+`python -m tests.bench soak [CHECKS]`. At the end there are as many descriptors as at the start, hardly more
+memory than after a tenth of the run, and neither tasks nor timers nor connections.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from eagleray.pipelines.proxies.model import Candidate
 from tests.hostile import BEHAVIOURS, Hostile, serving
 
 CHECKS = 200_000
-CONCURRENCY = 400
+CONCURRENCY = 400  # the servers, in one process, keep up with these
 HOSTS = 256  # addresses in use: all of them in the caches by addresses long before the first tenth is over
 RULES = eagleray.CheckRules(connect_timeout=2.0, timeout=2.0, silence=0.5, confirm_after=0.05)
 PAGE = resource.getpagesize()
