@@ -173,8 +173,8 @@ def difference(expected: bytes, got: bytes) -> str:
     stop = len(got) - end
     if start + end == len(
         expected
-    ):  # nothing is missing, so what was put in may begin at an equal byte before
-        while start and got[start - 1] == got[stop - 1]:
+    ):  # all is there, so what was put in may as well be a tag that begins before
+        while start and got[start : start + 1] != b"<" and got[start - 1] == got[stop - 1]:
             start, stop = start - 1, stop - 1
     put_in = got[start : min(stop, start + MAX_EVIDENCE)]
     return put_in.decode("utf-8", "backslashreplace") or f"{len(expected) - len(got)} bytes are missing"

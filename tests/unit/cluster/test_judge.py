@@ -4,14 +4,15 @@ import pytest
 
 from eagleray.cluster.http_server import Request
 from eagleray.cluster.judge import Judge, url_of
-from eagleray.pipelines.proxies.proof import prove
+from eagleray.pipelines.proxies.proof import known_page, prove
 
 CLIENT = "192.0.2.7"
+END = b"\r\n\r\n"
 HEADERS = [("Host", "judge.test"), ("Via", "1.1 a"), ("X-Forwarded-For", "192.0.2.1"), ("via", "1.1 b")]
 
 
 def ask(target, secret=b"s" * 32, method="GET", headers=HEADERS):
-    head, _, body = Judge(secret).answer(Request(method, target, headers), CLIENT).partition(b"\r\n\r\n")
+    head, _, body = Judge(secret).answer(Request(method, target, headers), CLIENT).partition(END)
     return int(head.split()[1]), json.loads(body)
 
 
@@ -38,6 +39,14 @@ def test_sessions_differ_and_so_do_secrets():
     assert ask("/?n=a.b")[1]["proof"] == ask("/?n=a.b")[1]["proof"] != ask("/?n=a.b", b"t" * 32)[1]["proof"]
 
 
+def test_the_known_page_is_what_key_and_nonce_give():
+    session = ask("/")[1]
+    nonce = session["session"] + ".0011"
+    head, _, body = Judge(b"s" * 32).answer(Request("GET", f"/known?n={nonce}", []), CLIENT).partition(END)
+    assert head.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n")
+    assert body == known_page(bytes.fromhex(session["key"]), nonce)
+
+
 def test_an_absolute_target_is_answered_too():
     assert ask("http://judge.test/?n=a.b") == ask("/?n=a.b")
 
@@ -49,10 +58,19 @@ def test_an_absolute_target_is_answered_too():
         ("CONNECT", "judge.test:80", 405),
         ("GET", "/?n=", 400),
         ("GET", "/?n=" + "a" * 129, 400),
+        ("GET", "/known?n=a%00b", 400),
         ("GET", "/?n=a%00b", 400),
         ("GET", "/get?" + "a=1&" * 101, 400),
     ],
-    ids=["post", "connect", "empty nonce", "long nonce", "escaped nonce", "too many fields"],
+    ids=[
+        "post",
+        "connect",
+        "empty nonce",
+        "long nonce",
+        "escaped nonce of the known page",
+        "escaped nonce",
+        "too many fields",
+    ],
 )
 def test_what_is_turned_down(method, target, status):
     assert ask(target, method=method)[0] == status

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eagleray.pipelines.charge import Charge
-from eagleray.pipelines.proxies.check_plan import TELLING, CheckPlan, CheckRules, Depth, likely
+from eagleray.pipelines.proxies.check_plan import (
+    TELLING,
+    CheckPlan,
+    CheckRules,
+    Depth,
+    doubtful,
+    likely,
+    most_revealing,
+)
 from eagleray.pipelines.proxies.judging import Judged
 from eagleray.pipelines.proxies.model import Anonymity, Candidate, Endpoint, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
@@ -228,6 +236,69 @@ def test_the_most_revealing_level_of_all_protocols_counts(order):
     plan.ended(socks5, report_of(OK), seen[order[1]])
     report = plan.report(1.0, "")
     assert (report.anonymity, report.exit_ip) == (Anonymity.TRANSPARENT, seen[order[0]].exit_ip)
+
+
+def confirmed_plan(again=JUDGED):
+    """A plan whose first protocol, HTTP, has answered twice; and what it hands out then."""
+    plan = CheckPlan(candidate(), FULL, known_page=True)
+    (second,) = plan.ended(*plan.begin(), report_of(OK), JUDGED)
+    return plan, plan.ended(second, report_of(OK), again)
+
+
+def test_a_second_judge_that_sees_more_and_elsewhere():
+    plan, _ = confirmed_plan(Judged(Anonymity.TRANSPARENT, "192.0.2.8"))
+    report = plan.report(1.0, "")
+    assert (report.anonymity, report.exit_ip) == (Anonymity.TRANSPARENT, JUDGED.exit_ip)
+    assert report.protocols[HTTP].detail == "second request: from 192.0.2.8"
+
+
+@pytest.mark.parametrize(
+    ("levels", "level"),
+    [((None, None), None), ((None, Anonymity.ELITE), Anonymity.ELITE)],
+    ids=["neither tells", "one tells"],
+)
+def test_judges_that_tell_no_level(levels, level):
+    assert most_revealing(*levels) is level
+
+
+PAGES = {
+    "as it is": (report_of(OK), OK, "", OK),
+    "changed": (
+        ProtocolReport(Outcome.TAMPERED, detail="<script>"),
+        Outcome.TAMPERED,
+        "<script>",
+        Outcome.TAMPERED,
+    ),
+    "does not come": (report_of(TIMEOUT), OK, "", OK),
+}
+
+
+@pytest.mark.parametrize(("page", "outcome", "tampered", "http"), PAGES.values(), ids=PAGES)
+def test_known_page(page, outcome, tampered, http):
+    plan, attempts = confirmed_plan()
+    for attempt in attempts:
+        assert not plan.over
+        plan.ended(attempt, page if attempt.known_page else report_of(CLOSED), None)
+    assert plan.over
+    report = plan.report(1.0, "")
+    assert (report.outcome, report.tampered, report.protocols[HTTP].outcome) == (outcome, tampered, http)
+    assert report.alive is not bool(tampered)
+
+
+def test_the_known_page_is_fetched_once_and_only_by_forwarding():
+    plan = CheckPlan(candidate({SOCKS5}), FULL, known_page=True)
+    (second,) = plan.ended(*plan.begin(), report_of(OK), JUDGED)
+    census = plan.ended(second, report_of(OK), JUDGED)
+    assert not any(attempt.known_page for attempt in census)
+    (page,) = plan.ended(next(a for a in census if a.protocol is HTTP), report_of(OK), JUDGED)
+    assert (page.protocol, page.known_page) == (HTTP, True)
+
+
+def test_what_a_judge_may_have_caused():
+    connected = {CLOSED, TIMEOUT, Outcome.NOT_A_PROXY, Outcome.REFUSED_BY_PROXY, Outcome.TAMPERED}
+    sure = {OK, Outcome.REFUSED, Outcome.CONNECT_TIMEOUT, Outcome.AUTH_REQUIRED, Outcome.LOCAL_RESOURCE}
+    assert all(map(doubtful, connected))
+    assert not any(map(doubtful, sure))
 
 
 def test_the_second_request_waits_and_names_its_failure():

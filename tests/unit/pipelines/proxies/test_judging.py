@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from eagleray.pipelines.proxies.judging import Judge, Judged, JudgeError, JudgeUrl, parse_judge_url
 from eagleray.pipelines.proxies.model import Anonymity
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.proof import prove, session_key
+from eagleray.pipelines.proxies.proof import known_page, prove, session_key
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 from eagleray.pipelines.proxies.protocols.http1 import Answer
 
@@ -249,6 +249,76 @@ PAGES = st.binary(max_size=200) | st.dictionaries(MEMBERS, JSON).map(lambda page
 def test_any_page_is_not_the_judges(body):
     for judge in (our_judge(), httpbin_judge()):
         assert failure(judge, body, "s1.a") is Outcome.NOT_A_PROXY
+
+
+# Direct answers, again and again
+
+CONFIRMATIONS = {
+    "as it was": (proven("s1.a", client=OURS), True),
+    "we come from elsewhere": (proven("s1.a"), False),
+    "another secret": (eagleray(nonce="s1.a", proof=prove(b"another", "s1.a"), client=OURS), False),
+    "another page": (b"<html>", False),
+}
+
+
+@pytest.mark.parametrize(("body", "confirmed"), CONFIRMATIONS.values(), ids=CONFIRMATIONS)
+def test_a_direct_answer_confirms_the_judge_or_not(body, confirmed):
+    assert our_judge().confirms(Answer(200, body), "s1.a") is confirmed
+
+
+def test_a_judge_that_is_full_is_not_confirmed():
+    assert not our_judge().confirms(Answer(503, proven("s1.a", client=OURS)), "s1.a")
+
+
+def test_an_address_that_another_judge_sees_leaks_too():
+    judge = our_judge()
+    body = proven("s1.a", headers=[["X-Note", "9.9.9.10"]])
+    levels = [judge.read(Answer(200, body), "s1.a", PROXY).anonymity]
+    judge.share_own(frozenset({OURS, "9.9.9.10"}))
+    levels.append(judge.read(Answer(200, body), "s1.a", PROXY).anonymity)
+    assert levels == [Anonymity.ELITE, Anonymity.TRANSPARENT]
+
+
+# The known page
+
+PAGE = known_page(KEY, "s1.a")
+SCRIPT = b"<script src='http://ads.example/'></script>"
+CHANGED = {
+    "before the end": (PAGE.replace(b"</body>", SCRIPT + b"</body>"), SCRIPT.decode()),
+    "behind the end": (PAGE + SCRIPT, SCRIPT.decode()),
+    "before all": (SCRIPT + PAGE, SCRIPT.decode()),
+    "in the head": (PAGE.replace(b"</head>", SCRIPT + b"</head>"), SCRIPT.decode()),
+    "cut": (PAGE[:-100], "100 bytes are missing"),
+    "a byte": (PAGE.replace(b"<title>Page", b"<title>Cage"), "C"),
+    "no text": (PAGE.replace(b"<title>", b"\xff"), "\\xff"),
+    "much": (PAGE + b"x" * 10_000, "x" * 256),
+    "another page": (b"welcome", "welcome"),
+}
+
+
+@pytest.mark.parametrize(("page", "evidence"), CHANGED.values(), ids=CHANGED)
+def test_a_changed_page_is_found_and_what_was_put_in_is_kept(page, evidence):
+    with pytest.raises(ProbeFailed) as failed:
+        our_judge().refuse_tampered(Answer(200, page), "s1.a")
+    assert (failed.value.outcome, failed.value.detail) == (Outcome.TAMPERED, evidence)
+
+
+def test_the_page_as_it_is_passes():
+    our_judge().refuse_tampered(Answer(200, PAGE), "s1.a")
+
+
+def test_only_our_judge_has_a_known_page():
+    assert our_judge().known_url == parse_judge_url("http://judge.example/known")
+    assert httpbin_judge().known_url is None
+
+
+@given(page=st.binary(max_size=300), at=st.integers(0, len(PAGE)))
+def test_any_change_is_found(page, at):
+    changed = PAGE[:at] + page + PAGE[at:]
+    if changed != PAGE:
+        with pytest.raises(ProbeFailed) as failed:
+            our_judge().refuse_tampered(Answer(200, changed), "s1.a")
+        assert 0 < len(failed.value.detail) <= 4 * 256
 
 
 # URLs
