@@ -47,7 +47,7 @@ class JudgePool:
     """Asks judges directly, at a steady pace and after failures, and says which one to use.
 
     A `Judge` is one life of a judge: who stops answering is set aside and comes back as another `Judge`, and
-    who answers without the proof of its session, or sees us come from elsewhere, is another one at once.
+    who answers without the proof of its session is another one at once.
     """
 
     def __init__(self, urls: Sequence[str], engine: Engine, allowed: Allowed) -> None:

@@ -35,7 +35,7 @@ ENV_PREFIX = "EAGLERAY_PIPELINES"
 
 Judges = Annotated[
     list[str] | None,
-    typer.Option("--judge", metavar="URL", help="Judge to use; repeatable, the first that answers is taken."),
+    typer.Option("--judge", metavar="URL", help="Judge to use; repeatable: the first that answers, the next for second requests and if it fails."),
 ]
 
 
@@ -198,6 +198,8 @@ def judge_inputs(words: list[str], job: Job, new_sheet: Callable[[], Sheet]) -> 
         sheet.close(inputs.refused, inputs.duplicates)
     if problem:
         fail(*problem)
+    if not sheet.alive and sheet.unjudged:
+        return Exit.CANNOT_JUDGE
     return Exit.DONE if sheet.alive else Exit.NOTHING_ALIVE
 
 

@@ -39,6 +39,11 @@ class Sheet:
         return self._outcomes["ok"]
 
     @property
+    def unjudged(self) -> int:
+        """How many were not judged, since no judge was up."""
+        return self._outcomes["judge_unavailable"]
+
+    @property
     def checked(self) -> int:
         """How many were checked."""
         return self._outcomes.total()

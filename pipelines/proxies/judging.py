@@ -21,6 +21,7 @@ __all__ = ["Judge", "JudgeError", "JudgeUrl", "Judged", "parse_judge_url"]
 REQUEST_HEADERS = b"User-Agent: Mozilla/5.0\r\nAccept: */*\r\nConnection: close\r\n"
 
 VISIBLE = re.compile(r"[!-~]+")  # what may stand in a request line
+MAX_OWN = 256  # addresses: a provider's network may show us by another one of its own each time
 MAX_EVIDENCE = 256  # bytes kept of what a proxy puts into a page: enough to know the injector by
 
 
@@ -87,7 +88,8 @@ class Judge:
         if direct.status != 200:
             raise JudgeError(f"it answers with status {direct.status}")
         self._kind = recognized(direct.body)
-        self._own: frozenset[str] = frozenset()
+        self.own = self._kind.own  # our addresses, as this judge sees them
+        self._own: frozenset[str] = frozenset()  # as all judges see them
         self.share_own(self.own)
         ours = isinstance(self._kind, Eagleray)
         self.known_url = msgspec.structs.replace(url, path="/known") if ours else None
@@ -96,11 +98,6 @@ class Judge:
     def kind(self) -> str:
         """The name of its kind."""
         return self._kind.name
-
-    @property
-    def own(self) -> frozenset[str]:
-        """Our addresses, as this judge sees them."""
-        return self._kind.own
 
     def share_own(self, addresses: frozenset[str]) -> None:
         """Take all of `addresses` for ours: what any judge sees of us must not leak to another one."""
@@ -127,11 +124,14 @@ class Judge:
         return Judged(self._level(seen, endpoint_host, local), seen.client)
 
     def confirms(self, answer: Answer, nonce: str) -> bool:
-        """True where a direct answer to `nonce` shows the judge as it was learned, and us where we were."""
+        """True where a direct answer to `nonce` shows the judge as it was learned; we may have moved."""
         try:
-            return self._seen(answer, nonce).client in self.own
+            seen = self._seen(answer, nonce)
         except ProbeFailed:
             return False
+        if len(self.own) < MAX_OWN:
+            self.own |= {seen.client}
+        return True
 
     def _seen(self, answer: Answer, nonce: str) -> Seen:
         if answer.status != 200:

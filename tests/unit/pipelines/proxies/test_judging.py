@@ -255,7 +255,7 @@ def test_any_page_is_not_the_judges(body):
 
 CONFIRMATIONS = {
     "as it was": (proven("s1.a", client=OURS), True),
-    "we come from elsewhere": (proven("s1.a"), False),
+    "we come from elsewhere": (proven("s1.a"), True),
     "another secret": (eagleray(nonce="s1.a", proof=prove(b"another", "s1.a"), client=OURS), False),
     "another page": (b"<html>", False),
 }
@@ -264,6 +264,19 @@ CONFIRMATIONS = {
 @pytest.mark.parametrize(("body", "confirmed"), CONFIRMATIONS.values(), ids=CONFIRMATIONS)
 def test_a_direct_answer_confirms_the_judge_or_not(body, confirmed):
     assert our_judge().confirms(Answer(200, body), "s1.a") is confirmed
+
+
+def test_where_a_direct_answer_sees_us_is_ours():
+    judge = our_judge()
+    assert judge.confirms(Answer(200, proven("s1.a")), "s1.a")
+    assert judge.own == {OURS, EXIT}
+
+
+def test_addresses_of_ours_are_bounded():
+    judge = our_judge()
+    for at in range(300):
+        assert judge.confirms(Answer(200, proven("s1.a", client=f"9.9.{at // 256}.{at % 256}")), "s1.a")
+    assert len(judge.own) == 256
 
 
 def test_a_judge_that_is_full_is_not_confirmed():
