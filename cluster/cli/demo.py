@@ -94,7 +94,12 @@ def settings_for(ground: "Ready", data: Path) -> "Settings":
         "sources": sources,
         "judges": [ground.judge],
         "allow": ground.allow,
-        "check": {"connect_timeout": 1.5, "timeout": 4.0},  # loopback answers sooner than the internet
+        "check": {
+            "connect_timeout": 1.5,  # loopback answers sooner than the internet
+            "timeout": 4.0,
+            "tls_target": ground.tls_target,
+            "ca_file": ground.ca_file,
+        },
         "lease": {"size": 100},  # small enough that every checker gets work
     }
     return Settings.model_validate({"data_dir": data, "pipelines": {"proxies": proxies}})
@@ -142,9 +147,12 @@ def compare(truth: Sequence["Truth"], verdicts: Verdicts, data: Path) -> dict[st
 
 
 def differs(truth: "Truth", row: Mapping[str, Any]) -> bool:
-    """True where a live proxy was taken for another kind than it is."""
-    seen = (set(row["protocols"].split(",")), row["anonymity"], row["exit_ip"])
-    return seen != (set(truth.protocols), truth.anonymity, truth.exit_ip)
+    """True where a live proxy was taken for another kind than it is; a row names no protocol over TLS."""
+    from eagleray.cluster.proving_ground import Kind
+
+    protocols = set() if truth.kind is Kind.TLS_TO_PROXY else set(truth.protocols)
+    seen = (set(filter(None, row["protocols"].split(","))), row["anonymity"], row["exit_ip"])
+    return seen != (protocols, truth.anonymity, truth.exit_ip)
 
 
 def show_best(verdicts: Verdicts) -> None:

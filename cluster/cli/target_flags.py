@@ -24,7 +24,7 @@ Targets = Annotated[
     typer.Option(
         "--target",
         metavar="URL",
-        help="Page to fetch through each proxy; its fragment holds rules: #status=200&contains=Hi. Repeatable.",
+        help="Page to fetch through each proxy; rules in its fragment: #status=200&contains=Hi. Repeatable.",
     ),
 ]
 CaFile = Annotated[

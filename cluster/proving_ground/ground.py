@@ -10,6 +10,7 @@ import os
 import random
 import secrets
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,6 +34,7 @@ from eagleray.cluster.http_server import (
     stop_signals,
 )
 from eagleray.cluster.judge import SECRET_BYTES, Judge, url_of
+from eagleray.cluster.proving_ground.certificates import authority, server_context
 from eagleray.cluster.proving_ground.dead import DEAD
 from eagleray.cluster.proving_ground.listings import Listing, listings
 from eagleray.cluster.proving_ground.live import PROXIES
@@ -82,15 +84,20 @@ class Sockets:
         self.open = [bound() for _ in range(OPEN_PORTS)]
         self._lost = losing_syns()
         self._refused = bound()  # bound but not listening: the kernel refuses
+        self.tls = bound()
 
     @property
     def ports(self) -> Ports:
         """Their ports."""
-        return Ports(tuple(map(port_of, self.open)), port_of(self._lost[0]), port_of(self._refused))
+        alone = (self._lost[0], self._refused, self.tls)
+        return Ports(tuple(map(port_of, self.open)), *map(port_of, alone))
 
 
 class Door(asyncio.Protocol):
-    """Accepts for every endpoint, and lets the one that is meant have the connection."""
+    """Accepts for every endpoint, and lets the one that is meant have the connection.
+
+    Where the listener speaks TLS, the handshake is over by then.
+    """
 
     def __init__(self, ground: "Ground") -> None:
         self._ground = ground
@@ -160,16 +167,38 @@ async def serve(
     with TemporaryDirectory(prefix="eagleray-proving-ground-") as folder:
         for sock in sockets.open:
             await listen(partial(Door, ground), sock)
+        tls_target = await listen_by_tls(ground, sockets.tls, Path(folder))
         judge_url = await listen(judge.connection, bound(HERE))
         sources_url = await listen(Server(ground.answer).connection, bound(HERE))
-        ready(describe(world, lists, judge_url, sources_url, Path(folder), seed))
+        ready(describe(world, lists, judge_url, sources_url, tls_target, Path(folder), seed))
         return await signals.get()
 
 
-async def listen(factory: Callable[[], asyncio.Protocol], sock: socket.socket) -> str:
+async def listen(
+    factory: Callable[[], asyncio.Protocol], sock: socket.socket, tls: ssl.SSLContext | None = None
+) -> str:
     """Serve on a bound socket until the event loop ends; its URL."""
-    await asyncio.get_running_loop().create_server(factory, sock=sock, backlog=BACKLOG)
+    await asyncio.get_running_loop().create_server(factory, sock=sock, backlog=BACKLOG, ssl=tls)
     return url_of(*sock.getsockname())
+
+
+async def listen_by_tls(ground: Ground, proxies: socket.socket, folder: Path) -> tuple[str, Path]:
+    """Serve the TLS target, who pretends to be it, and the proxies that want TLS; `host:port` and CA file."""
+    trusted, pretender = authority("Eagleray proving ground"), authority("Eagleray interceptor")
+    ca_file = folder / "ca.pem"
+    ca_file.write_bytes(trusted.pem())
+    false_context = server_context(pretender, HERE, folder)
+    target, impostor = bound(HERE), bound(HERE)
+    await listen(Server(page).connection, target, server_context(trusted, HERE, folder))
+    await listen(Server(page).connection, impostor, false_context)
+    await listen(partial(Door, ground), proxies, false_context)
+    ground.ledger.detours[target.getsockname()] = impostor.getsockname()
+    return f"{HERE}:{port_of(target)}", ca_file
+
+
+def page(_request: Request, _client: str) -> bytes:
+    """What the TLS target answers."""
+    return response(HTTPStatus.OK, b"The TLS target.", "text/plain")
 
 
 def watch_stdin(signals: asyncio.Queue[Signals]) -> None:
@@ -186,7 +215,13 @@ def watch_stdin(signals: asyncio.Queue[Signals]) -> None:
 
 
 def describe(
-    world: Sequence[Truth], lists: Sequence[Listing], judge: str, sources: str, folder: Path, seed: int
+    world: Sequence[Truth],
+    lists: Sequence[Listing],
+    judge: str,
+    sources: str,
+    tls: tuple[str, Path],
+    folder: Path,
+    seed: int,
 ) -> Ready:
     """Write the truth and the list of all endpoints into `folder`; say where everything is."""
     truth, everything = folder / "truth.ndjson", folder / "list.txt"
@@ -199,6 +234,8 @@ def describe(
         httpbin=urljoin(judge, "/get"),
         sources=[Source(item.name, urljoin(sources, item.path), item.protocols) for item in lists]
         + [Source("failing", urljoin(sources, FAILING))],
+        tls_target=tls[0],
+        ca_file=str(tls[1]),
         stats=urljoin(sources, "/stats"),
         truth=str(truth),
         everything=str(everything),

@@ -131,6 +131,19 @@ class InjectingProxy(HttpProxy):
         return frozenset({Protocol.HTTP})
 
 
+class Interceptor(HttpProxy):
+    """Tunnels, but leads whoever wants the TLS target to a server that pretends to be it."""
+
+    @property
+    def speaks(self) -> frozenset[Protocol]:
+        """It tunnels, although that works for nobody who verifies."""
+        return frozenset({Protocol.HTTP, Protocol.HTTPS})
+
+    def dial(self, host: str, port: int, granted: bytes, failed: bytes) -> None:
+        """Take the detour, where there is one."""
+        super().dial(*self.ledger.detours.get((host, port), (host, port)), granted, failed)
+
+
 class Socks4Proxy(Proxy):
     """SOCKS4 CONNECT to an address; a name (SOCKS4a) is rejected, as dante does."""
 
@@ -211,6 +224,8 @@ PROXIES: dict[Kind, type[Proxy]] = {
     Kind.SOCKS4_SILENT: Socks4Proxy,
     Kind.SOCKS5: Socks5Proxy,
     Kind.MIXED: MixedProxy,
+    Kind.INTERCEPTOR: Interceptor,
+    Kind.TLS_TO_PROXY: HttpProxy,
     Kind.ONCE: OnceProxy,
     Kind.INJECTOR: InjectingProxy,
 }

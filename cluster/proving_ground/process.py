@@ -35,6 +35,8 @@ class Ready(msgspec.Struct, frozen=True):
     judge: str  # URL of a judge of kind eagleray
     httpbin: str  # URL of a judge of kind httpbin
     sources: list[Source]
+    tls_target: str  # host:port of a TLS server that the file of certificates vouches for
+    ca_file: str  # path of that file, PEM
     stats: str  # URL of the counters
     truth: str  # path of the NDJSON file of `Truth`
     everything: str = msgspec.field(name="list")  # path of a text file, `ip:port` a line, shuffled

@@ -18,6 +18,7 @@ class Ledger:
     def __init__(self) -> None:
         self.accepted: Counter[Kind] = Counter()
         self.relayed: Counter[Kind] = Counter()  # connections to a target
+        self.detours: dict[tuple[str, int], tuple[str, int]] = {}  # where interceptors lead connections
         self.spent: set[str] = set()  # addresses of the proxies that answer once and have done so
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from eagleray.pipelines.proxies.model import Anonymity, Protocol
+from eagleray.pipelines.proxies.outcome import Outcome
 
 FIRST_ADDRESS = int(IPv4Address("127.1.0.0"))  # above 127.0.x.x, where a machine's own servers listen
 LAST_ADDRESS = int(IPv4Address("127.254.255.255"))  # below the broadcast address 127.255.255.255
@@ -18,7 +19,7 @@ DELAY_LIMIT = 10  # medians; no answer takes longer
 
 
 class Kind(StrEnum):
-    """How an endpoint behaves. The first seven are alive, the others must not be taken for a proxy."""
+    """How an endpoint behaves. The first nine are alive, the others must not be taken for a proxy."""
 
     HTTP = "http"  # forwards requests, answers 405 to CONNECT
     HTTP_CONNECT = "http_connect"  # forwards requests and tunnels
@@ -27,6 +28,8 @@ class Kind(StrEnum):
     SOCKS4_SILENT = "socks4_silent"  # the same, but hangs on any other protocol
     SOCKS5 = "socks5"  # without authentication; closes on any other protocol
     MIXED = "mixed"  # SOCKS5, HTTP and CONNECT on one port
+    INTERCEPTOR = "interceptor"  # as http_connect, but shows a certificate of its own for the TLS target
+    TLS_TO_PROXY = "tls_to_proxy"  # as http_connect, but over TLS only
     REFUSED = "refused"  # nothing listens
     LOST_SYN = "lost_syn"  # no answer to a SYN, ever
     HANG = "hang"  # accepts and says nothing
@@ -55,7 +58,12 @@ LIVE: Mapping[Kind, frozenset[Protocol]] = {
     Kind.SOCKS4_SILENT: frozenset({SOCKS4}),
     Kind.SOCKS5: frozenset({SOCKS5}),
     Kind.MIXED: frozenset({HTTP, HTTPS, SOCKS5}),
+    Kind.INTERCEPTOR: frozenset({HTTP}),
+    Kind.TLS_TO_PROXY: frozenset({HTTP, HTTPS}),
 }
+
+# What a TLS handshake through a live proxy comes to, where it is not OK.
+TLS = {Kind.HTTP: Outcome.FORBIDDEN, Kind.INTERCEPTOR: Outcome.TLS_INTERCEPTED}
 
 
 class Mix(StrEnum):
@@ -69,7 +77,9 @@ class Mix(StrEnum):
 SHARES: Mapping[Mix, Mapping[Kind, float]] = {
     Mix.DEMO: {
         Kind.HTTP: 5,
-        Kind.HTTP_CONNECT: 7,
+        Kind.HTTP_CONNECT: 5,
+        Kind.INTERCEPTOR: 1,
+        Kind.TLS_TO_PROXY: 1,
         Kind.CONNECT: 2,
         Kind.SOCKS4: 3,
         Kind.SOCKS4_SILENT: 1,
@@ -94,7 +104,9 @@ SHARES: Mapping[Mix, Mapping[Kind, float]] = {
     },
     Mix.FIELD: {
         Kind.HTTP: 0.22,
-        Kind.HTTP_CONNECT: 0.38,
+        Kind.HTTP_CONNECT: 0.36,
+        Kind.INTERCEPTOR: 0.01,
+        Kind.TLS_TO_PROXY: 0.01,
         Kind.CONNECT: 0.06,
         Kind.SOCKS4: 0.12,
         Kind.SOCKS4_SILENT: 0.045,
@@ -126,11 +138,12 @@ ANONYMITY = {Anonymity.TRANSPARENT: 40, Anonymity.ANONYMOUS: 20, Anonymity.ELITE
 
 
 class Ports(NamedTuple):
-    """The ports of the ground: those that are listened on, one that loses SYNs, one that refuses."""
+    """The ports of the ground: those listened on, one that loses SYNs, one that refuses, one for TLS."""
 
     open: tuple[int, ...]
     lost: int
     refused: int
+    tls: int
 
 
 class Truth(msgspec.Struct, frozen=True):
@@ -141,6 +154,7 @@ class Truth(msgspec.Struct, frozen=True):
     kind: Kind
     alive: bool
     protocols: frozenset[Protocol]  # those that work, again and again; empty for the dead
+    tls: Outcome | None  # what a handshake with the TLS target comes to; None for the dead
     anonymity: Anonymity | None  # of the plainest protocol; None for the dead
     exit_ip: str  # the address that targets see; empty for the dead
     delay_ms: float  # before the proxy dials a target; 0 where it never does
@@ -172,6 +186,7 @@ def settled(rng: random.Random, mix: Mix, ports: Ports, kind: Kind, own: str, ot
         kind=kind,
         alive=alive,
         protocols=LIVE.get(kind, frozenset()),
+        tls=TLS.get(kind, Outcome.OK) if alive else None,
         anonymity=anonymity_for(rng, LIVE[kind]) if alive else None,
         exit_ip=(other if rng.random() < OTHER_EXIT else own) if alive else "",
         delay_ms=round(delay(rng, MEDIAN_DELAY[mix]), 1) if dials else 0.0,
@@ -180,9 +195,8 @@ def settled(rng: random.Random, mix: Mix, ports: Ports, kind: Kind, own: str, ot
 
 def port_for(rng: random.Random, ports: Ports, kind: Kind) -> int:
     """The port on which a kind is at home."""
-    if kind is Kind.LOST_SYN:
-        return ports.lost
-    return ports.refused if kind is Kind.REFUSED else rng.choice(ports.open)
+    homes = {Kind.LOST_SYN: ports.lost, Kind.REFUSED: ports.refused, Kind.TLS_TO_PROXY: ports.tls}
+    return homes[kind] if kind in homes else rng.choice(ports.open)
 
 
 def anonymity_for(rng: random.Random, protocols: Iterable[Protocol]) -> Anonymity:

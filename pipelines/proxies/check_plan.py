@@ -11,7 +11,7 @@ import msgspec
 
 from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.attempt import Attempt, Step
-from eagleray.pipelines.proxies.detection import DEAD, NOT_HTTP, SPOKE_HTTP, likely, wants_tls
+from eagleray.pipelines.proxies.detection import DEAD, HUNG_UP, NOT_HTTP, SPOKE_HTTP, likely, wants_tls
 from eagleray.pipelines.proxies.final_steps import FinalSteps
 from eagleray.pipelines.proxies.judging import Judged
 from eagleray.pipelines.proxies.model import (
@@ -107,6 +107,7 @@ class CheckPlan:
         "_patience",
         "_protocols",
         "_rules",
+        "_socks5_hangs",
         "_tampered",
         "_tls",
         "_tls_to_proxy",
@@ -122,6 +123,7 @@ class CheckPlan:
         self._tampered = ""
         self._untried = likely(candidate, rules.types)
         self._tls: list[Protocol] | None = None  # to be tried over TLS to the proxy; None: no reason yet
+        self._socks5_hangs = False
         self._tls_to_proxy = False  # the proxy has answered over TLS
         self._final: FinalSteps | None = None
         self._protocols: dict[Protocol, ProtocolReport] = {}
@@ -136,11 +138,12 @@ class CheckPlan:
 
     def silent(self, attempt: Attempt) -> list[Attempt]:
         """Nothing came for a while: try the others beside it."""
-        if self._first is not None or attempt.confirming:
+        if self._first is not None or attempt.confirming or attempt.tls_to_proxy:
             return []
+        self._socks5_hangs |= attempt.protocol is Protocol.SOCKS5
         beside = [p for p in self._untried if p is not Protocol.HTTPS or self._claims(p)]
         self._untried = [p for p in self._untried if p not in beside]
-        return self._hand_out([Attempt(p) for p in beside])
+        return self._hand_out([*map(Attempt, beside), *self._tls_beside()])
 
     def ended(self, attempt: Attempt, report: ProtocolReport, value: Found | None) -> list[Attempt]:
         """Take the end of an attempt; `value` is what it found, if it succeeded."""
@@ -170,7 +173,17 @@ class CheckPlan:
         if judged is not None:
             return self._succeed(attempt.protocol, judged)
         self._narrow(attempt.protocol, report.outcome)
-        return self._next() if self._first is None and not self._open else []
+        if self._first is not None:
+            return []
+        return self._tls_beside() if self._open else self._next()
+
+    def _tls_beside(self) -> list[Attempt]:
+        """Try TLS where a request was hung up on and a SOCKS5 greeting is not: too short for a TLS record."""
+        http = self._protocols.get(Protocol.HTTP)
+        if not self._socks5_hangs or http is None or http.outcome not in HUNG_UP or self._tls is not None:
+            return []
+        self._tls = [Protocol.HTTP]
+        return self._next()
 
     def _learn_tls(self, attempt: Attempt, report: ProtocolReport) -> bool:
         """See whether the proxy wants TLS; True for a try over TLS that came to nothing, so says nothing."""

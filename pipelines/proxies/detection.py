@@ -31,6 +31,8 @@ SPOKE_HTTP = frozenset(
 )
 # It did not understand or did not answer: CONNECT will not fare better.
 NOT_HTTP = frozenset({Outcome.MALFORMED, Outcome.TIMEOUT})
+# What OpenSSL's servers make of it where they expect TLS; some send an alert first.
+HUNG_UP = frozenset({Outcome.CLOSED, Outcome.RESET})
 
 # Where a server that does not understand plain HTTP may want TLS. Elsewhere its alert or its 400 says so.
 TLS_PORTS = frozenset({443, 8443})

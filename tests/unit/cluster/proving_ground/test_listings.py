@@ -6,7 +6,7 @@ import pytest
 from eagleray.cluster.proving_ground.listings import FORBIDDEN, listings
 from eagleray.cluster.proving_ground.world import Mix, Ports, plan
 
-WORLD = plan(Mix.DEMO, 1000, 3, Ports((1001, 1002), 2001, 3001))
+WORLD = plan(Mix.DEMO, 1000, 3, Ports((1001, 1002), 2001, 3001, 4001))
 
 
 @pytest.fixture(scope="module")

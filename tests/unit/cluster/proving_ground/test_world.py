@@ -16,7 +16,7 @@ from eagleray.cluster.proving_ground.world import (
 )
 from eagleray.pipelines.proxies.model import Anonymity
 
-PORTS = Ports(open=(1001, 1002), lost=2001, refused=3001)
+PORTS = Ports(open=(1001, 1002), lost=2001, refused=3001, tls=4001)
 
 
 @pytest.fixture(scope="module", params=list(Mix))
@@ -37,14 +37,14 @@ def test_addresses_are_loopback_and_no_two_endpoints_share_one(world):
 
 
 def test_ports_belong_to_the_way_a_kind_fails(world):
-    home = {Kind.LOST_SYN: {2001}, Kind.REFUSED: {3001}}
+    home = {Kind.LOST_SYN: {2001}, Kind.REFUSED: {3001}, Kind.TLS_TO_PROXY: {4001}}
     assert all(truth.port in home.get(truth.kind, {1001, 1002}) for truth in world)
 
 
 def test_only_the_live_have_protocols_and_an_exit(world):
     for truth in world:
         assert truth.alive == (truth.kind in LIVE) == bool(truth.protocols) == bool(truth.exit_ip)
-        assert truth.alive == (truth.anonymity is not None)
+        assert truth.alive == (truth.anonymity is not None) == (truth.tls is not None)
         assert truth.alive <= (truth.delay_ms > 0)
 
 
