@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-dev demo run test check bench lock clean
+.PHONY: install install-dev demo run test check bench fuzz lock clean
 
 install: $(VENV)/.installed
 
@@ -40,6 +40,10 @@ check: install-dev
 
 bench: install-dev
 	$(BIN)/python -m tests.bench
+
+# FUZZ_SECONDS=3600 make fuzz
+fuzz: install-dev
+	$(BIN)/python -m tests.fuzz
 
 # Needs `uv` on the PATH; the locks carry hashes and name no index.
 lock:

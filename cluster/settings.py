@@ -133,9 +133,9 @@ class CheckSettings(Section):
     confirm_after: float = Field(default=0.5, ge=0, le=60)
     """Seconds between the first success and the request that confirms it."""
     per_host: int = Field(default=16, ge=1, le=1_000_000)
-    """Connections at a time to one address; the others wait, and delay nobody else."""
+    """Connections of one checker to one address at a time; the others wait, and delay nobody else."""
     per_network: int = Field(default=256, ge=1, le=1_000_000)
-    """Connections at a time to one /24 of IPv4 or /64 of IPv6."""
+    """Connections of one checker to one /24 of IPv4, or /64 of IPv6, at a time."""
     tls_target: TlsTarget = "off"
     """`HOST:PORT` to which a full check makes a verified TLS handshake through each proxy; `off`: none."""
     targets: tuple[TargetSettings, ...] = Field(default=(), max_length=MAX_PAGES)

@@ -3,14 +3,16 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eagleray.cluster.proving_ground import Ready, started
+from tests.bench.soak import Soaked, soak
 from tests.hostile import BEHAVIOURS, Behaviour, Hostile, serving
 
 LIMIT = 60.0  # seconds for one command on a busy machine
@@ -33,6 +35,12 @@ def hostile() -> Iterator[Hostile]:
 def behaviour(request: pytest.FixtureRequest) -> Behaviour:
     """One hostile server after the other."""
     return request.param
+
+
+@pytest.fixture
+def soaking(hostile: Hostile) -> Callable[[int], Awaitable[Soaked]]:
+    """`await soaking(checks)`: a soak in the hostile servers."""
+    return partial(soak, hostile)
 
 
 class CommandLine:
