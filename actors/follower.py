@@ -83,6 +83,8 @@ class Follower:
 
     def wake(self) -> None:
         """Say that there may be more in the log."""
+        if not self._oldest and self.position < self._log.end:
+            self._oldest = time.time()  # until the frame itself is read and tells
         self._woken.set()
 
     async def caught_up(self, position: Position) -> None:
@@ -98,7 +100,7 @@ class Follower:
             rows=self._rows,
             rejected=self._rejected,
             lag_batches=self._log.next_number - self._number if behind else 0,
-            lag_seconds=max(0.0, now - self._oldest) if behind and self._oldest else 0.0,
+            lag_seconds=max(0.0, now - self._oldest) if behind else 0.0,
             failing=self._failing,
         )
 
@@ -140,6 +142,7 @@ class Follower:
         await asyncio.to_thread(self._cursor.save, group.next)
         async with self._advanced:
             self.position, self._number = group.next, group.next_number
+            self._oldest = 0.0
             self._advanced.notify_all()
         self._on_advance()
         await self._prune()
