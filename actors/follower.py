@@ -142,7 +142,7 @@ class Follower:
         await asyncio.to_thread(self._cursor.save, group.next)
         async with self._advanced:
             self.position, self._number = group.next, group.next_number
-            self._oldest = 0.0
+            self._oldest = time.time() if self.position < self._log.end else 0.0
             self._advanced.notify_all()
         self._on_advance()
         await self._prune()
