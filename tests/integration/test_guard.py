@@ -41,11 +41,9 @@ def answer(address: str, port: int):
     return (family, socket.SOCK_STREAM, 6, "", (address, port))
 
 
-async def check(endpoints, judge, allow) -> list[eagleray.CheckReport]:
-    return [
-        report
-        async for report in eagleray.check(endpoints, judge=judge, allow=allow, rules=RULES, concurrency=4)
-    ]
+async def check(endpoints, judge, allow, rules=RULES) -> list[eagleray.CheckReport]:
+    reports = eagleray.check(endpoints, judge=judge, allow=allow, rules=rules, concurrency=4)
+    return [report async for report in reports]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +92,14 @@ async def test_an_endpoint_outside_of_what_is_allowed_is_not_dialled(hostile):
     reports = await check(endpoints, hostile.ready.judge, [f"{HERE}/32"])
     assert [report.outcome for report in reports] == [Outcome.BLOCKED_ADDRESS] * len(endpoints)
     assert hostile.tallies()["good"].connections == before
+
+
+async def test_a_redirect_is_not_followed(hostile):
+    candidate, before = hostile.candidate("redirect_to_itself"), hostile.tallies()["redirect_to_itself"]
+    rules = eagleray.CheckRules(types=frozenset({eagleray.Protocol.HTTP}))
+    (report,) = await check([candidate], hostile.ready.judge, [hostile.ready.allow], rules)
+    assert report.outcome is Outcome.NOT_A_PROXY
+    assert hostile.tallies()["redirect_to_itself"].connections == before.connections + 1
 
 
 def good(hostile) -> str:
