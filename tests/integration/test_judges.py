@@ -19,9 +19,9 @@ from eagleray.cluster.judge import Judge
 from eagleray.cluster.proving_ground import Kind, read_truth
 from eagleray.cluster.proving_ground.live import SCRIPT
 from eagleray.pipelines.addresses import Allowed
+from eagleray.pipelines.proxies.protocols.target import Target
 
 LOOPBACK = ["127.0.0.0/8"]
-RULES = eagleray.CheckRules(connect_timeout=1.2, timeout=3.0, silence=0.5, confirm_after=0.1)
 AT_ONCE = 24  # connections: a run of the whole world takes several rounds, so that it has a middle
 MIDDLE = 15  # reports
 
@@ -78,16 +78,34 @@ def world(ground):
     return {truth.address: truth for truth in read_truth(ground.truth)}
 
 
-async def reports_of(world, urls, in_the_middle=None):
-    reports = {}
-    async for report in eagleray.check(
-        list(world), judge=urls, allow=LOOPBACK, rules=RULES, concurrency=AT_ONCE
-    ):
-        assert str(report.endpoint) not in reports
-        reports[str(report.endpoint)] = report
-        if len(reports) == MIDDLE and in_the_middle:
-            await in_the_middle()
-    return reports
+@pytest.fixture
+def rules(ground):
+    host, port = ground.tls_target.rsplit(":", 1)
+    return eagleray.CheckRules(
+        connect_timeout=1.2,
+        timeout=3.0,
+        silence=0.5,
+        confirm_after=0.1,
+        tls_target=Target(host, int(port)),  # else nothing tells a tunnel that is intercepted
+        ca_file=ground.ca_file,
+    )
+
+
+@pytest.fixture
+def reports_of(rules):
+    """`await reports_of(addresses, judges)`: reports by address; `in_the_middle` is awaited there."""
+
+    async def check(addresses, judge, in_the_middle=None):
+        reports = {}
+        every = eagleray.check(list(addresses), judge=judge, allow=LOOPBACK, rules=rules, concurrency=AT_ONCE)
+        async for report in every:
+            assert str(report.endpoint) not in reports
+            reports[str(report.endpoint)] = report
+            if len(reports) == MIDDLE and in_the_middle:
+                await in_the_middle()
+        return reports
+
+    return check
 
 
 def verdict(report):
@@ -127,7 +145,7 @@ async def warning():
     judges.logger.removeHandler(heard)
 
 
-async def test_the_only_judge_is_killed_and_comes_back(world, judge_processes, warning):
+async def test_the_only_judge_is_killed_and_comes_back(reports_of, world, judge_processes, warning):
     (judge,) = await judge_processes(1)
 
     async def in_the_middle():
@@ -138,20 +156,20 @@ async def test_the_only_judge_is_killed_and_comes_back(world, judge_processes, w
     assert_true(world, await reports_of(world, judge.url, in_the_middle))
 
 
-async def test_one_of_two_judges_is_killed(world, judge_processes):
+async def test_one_of_two_judges_is_killed(reports_of, world, judge_processes):
     first, second = await judge_processes(2)
     kill = partial(first.send, signal.SIGKILL)
     assert_true(world, await reports_of(world, [first.url, second.url], kill))
 
 
-async def test_a_judge_hangs(world, judge_processes, caplog):
+async def test_a_judge_hangs(reports_of, world, judge_processes, caplog):
     first, second = await judge_processes(2)
     hang = partial(first.send, signal.SIGSTOP)
     assert_true(world, await reports_of(world, [first.url, second.url], hang))
     assert "set aside" in caplog.text
 
 
-async def test_a_judge_that_only_proxies_fail_to_reach_condemns_nobody(world, judge_processes):
+async def test_a_judge_that_only_proxies_fail_to_reach_condemns_nobody(reports_of, world, judge_processes):
     """It answers us, and a second request through a proxy gets rubbish."""
     (honest,) = await judge_processes(1)
     real = Judge(b"secret" * 6)
@@ -179,7 +197,9 @@ async def test_a_judge_that_sees_us_elsewhere_than_most_is_not_used(world, judge
     assert "sees us at 127.9.9.9, most others at 127.0.0.1" in caplog.text
 
 
-async def test_without_any_judge_for_long_nothing_is_said_of_a_proxy(world, judge_processes, monkeypatch):
+async def test_without_any_judge_for_long_nothing_is_said_of_a_proxy(
+    reports_of, world, judge_processes, monkeypatch
+):
     monkeypatch.setattr(judges, "PATIENCE", 0.2)
     (judge,) = await judge_processes(1)
     reports = await reports_of(world, judge.url, partial(judge.send, signal.SIGKILL))
@@ -190,20 +210,20 @@ async def test_without_any_judge_for_long_nothing_is_said_of_a_proxy(world, judg
     assert any(report.outcome is eagleray.Outcome.JUDGE_UNAVAILABLE for report in reports.values())
 
 
-async def test_a_kind_that_tells_no_headers_leaves_the_level_open(world):
+async def test_a_kind_that_tells_no_headers_leaves_the_level_open(reports_of, world):
     def answer(_request, client):
         return f"HTTP/1.1 200 OK\r\nContent-Length: {len(client)}\r\n\r\n{client}".encode()
 
     address, truth = next((a, truth) for a, truth in world.items() if truth.kind is Kind.HTTP)
     async with served(answer) as url:
-        (report,) = [r async for r in eagleray.check([address], judge=url, allow=LOOPBACK, rules=RULES)]
+        report = (await reports_of([address], url))[address]
     assert (report.alive, report.anonymity, report.exit_ip) == (True, None, truth.exit_ip)
 
 
-async def test_tampering_is_kept_as_evidence(world, judge_processes):
+async def test_tampering_is_kept_as_evidence(reports_of, world, judge_processes):
     (judge,) = await judge_processes(1)
     address = next(a for a, truth in world.items() if truth.kind is Kind.INJECTOR)
-    (report,) = [r async for r in eagleray.check([address], judge=judge.url, allow=LOOPBACK, rules=RULES)]
+    report = (await reports_of([address], judge.url))[address]
     assert (report.alive, report.outcome) == (False, eagleray.Outcome.TAMPERED)
     assert report.tampered == SCRIPT.decode()
 
