@@ -26,7 +26,7 @@ async def ask_directly(url: str, engine: Engine, allowed: Allowed) -> Judge:
     try:
         return Judge(parts, address, answer)
     except JudgeError as error:
-        raise JudgeError(f"judge {url}: {error}") from error
+        raise JudgeError(f"judge {parts}: {error}") from error
 
 
 async def resolve(parts: JudgeUrl, allowed: Allowed) -> str:
@@ -40,14 +40,12 @@ async def resolve(parts: JudgeUrl, allowed: Allowed) -> str:
         found = await loop.getaddrinfo(parts.host, parts.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:  # a label beyond 63 characters is the codec's error
         reason = getattr(error, "strerror", "not a name")
-        raise JudgeError(f"judge {parts.authority}: no address for this name ({reason})") from error
+        raise JudgeError(f"judge {parts}: no address for this name ({reason})") from error
     addresses = sorted({str(info[4][0]) for info in found}, key=lambda address: ":" in address)
     dialable = [address for address in addresses if allowed(address)]
     if not dialable:
         blocked = addresses[0]
-        raise JudgeError(
-            f"judge {parts.authority}: {blocked} is not a global address; `--allow {blocked}` allows it"
-        )
+        raise JudgeError(f"judge {parts}: {blocked} is not a global address; `--allow {blocked}` allows it")
     return dialable[0]
 
 
@@ -72,6 +70,6 @@ async def fetch(url: JudgeUrl, address: str, engine: Engine, nonce: str = "") ->
     )
     connection = await ended
     if connection.outcome is not Outcome.OK:
-        raise JudgeError(f"judge {url.authority}: {connection.outcome} {connection.detail}".rstrip())
+        raise JudgeError(f"judge {url}: {connection.outcome} {connection.detail}".rstrip())
     answer: http1.Answer = connection.value
     return answer

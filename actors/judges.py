@@ -14,6 +14,7 @@ from eagleray.actors.net.engine import Engine, clock
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.alternatives import Alternatives, AskRules, quorum
 from eagleray.pipelines.proxies.judging import Judge, JudgeError
+from eagleray.pipelines.secrets import hide_in_url
 
 logger = logging.getLogger(__name__)
 
@@ -160,7 +161,7 @@ class JudgePool:
 
     def _use(self, member: Member, judge: Judge, proven_at: float) -> None:
         if member.error:
-            logger.warning("judge %s is used again", member.url)
+            logger.warning("judge %s is used again", hide_in_url(member.url))
         member.judge, member.error, member.proven_at = judge, "", proven_at
         self._alternatives.answered(member)
 
@@ -179,8 +180,8 @@ class JudgePool:
             address = quorum(chain.from_iterable(own for _, own in seen), len(seen) // 2 + 1)
             for member, own in seen:
                 if address and address not in own:
-                    error = f"judge {member.url}: it sees us at {', '.join(own)}, most others at {address}"
-                    self._set_aside(member, error)
+                    where = f"it sees us at {', '.join(own)}, most others at {address}"
+                    self._set_aside(member, f"judge {hide_in_url(member.url)}: {where}")
         own = frozenset(chain.from_iterable(judge.own for judge in self.judges))
         for judge in self.judges:
             judge.share_own(own)

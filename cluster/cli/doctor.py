@@ -17,6 +17,7 @@ import typer
 from eagleray.cluster.cli.config import ConfigOption, JsonOption, read_settings
 from eagleray.cluster.cli.console import Exit, print_json
 from eagleray.pipelines.addresses import Allowed
+from eagleray.pipelines.proxies.judging import Judge, JudgeError
 from eagleray.pipelines.secrets import hide_in_url
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ WANTED_PORTS = 20_000  # Linux's default range has 28 232
 WANTED_CONNTRACK = 131_072  # a SYN without an answer stays for 120 s: a sweep of 100 000 leaves that many
 WANTED_FREE = 1 << 30  # bytes: the log and a store of a million endpoints
 LEAST_FREE = 64 << 20  # bytes: one segment of the log
-JUDGE_TIMEOUT = 3.0  # seconds
-JUDGE_BYTES = 1 << 16  # of an answer; real ones have a few hundred
 
 PROC = Path("/proc/sys/net")
 
@@ -157,30 +156,29 @@ def directory(path: Path) -> Finding:
 
 
 async def judges(urls: Sequence[str], allowed: Allowed) -> list[Finding]:
-    """Whether each judge answers us directly. Checks do without some of them, not without all."""
+    """Whether each judge answers us directly, and as what. Checks do without some of them, not all."""
+    from eagleray.actors.judge_requests import ask_directly
+    from eagleray.actors.net.engine import Engine
+
     if not urls:
         return [Finding("judges", Status.FAIL, "none is configured", "set pipelines.proxies.judges")]
-    errors = await asyncio.gather(*(ask(url, allowed) for url in urls))
-    worst = Status.FAIL if all(errors) else Status.WARN
-    advice = "look at your network, or run `eagleray judge` and configure that one"
-    return [
-        Finding(f"judge {shown}", worst if error else Status.OK, error or "answers", advice)
-        for shown, error in zip(map(hide_in_url, urls), errors, strict=True)
-    ]
+    engine = Engine(allowed, len(urls))
+    asked = [ask_directly(url, engine, allowed) for url in urls]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    engine.close()
+    worst = Status.FAIL if all(isinstance(answer, JudgeError) for answer in answers) else Status.WARN
+    return [judge(url, answer, worst) for url, answer in zip(urls, answers, strict=True)]
 
 
-async def ask(url: str, allowed: Allowed) -> str:
-    """Why the judge does not answer; empty where it does."""
-    from eagleray.actors.sources.base import SourceError, SourceSettings
-    from eagleray.actors.sources.http import HttpSource
-
-    settings = SourceSettings(name=url, kind="http", url=url, timeout=JUDGE_TIMEOUT, max_bytes=JUDGE_BYTES)
-    try:
-        async for _ in HttpSource(settings, allowed).documents():
-            pass
-    except SourceError as error:
-        return str(error)
-    return ""
+def judge(url: str, answer: Judge | BaseException, worst: Status) -> Finding:
+    """One judge, by its answer or the lack of one."""
+    name = f"judge {hide_in_url(url)}"
+    if isinstance(answer, JudgeError):
+        advice = "look at your network, or run `eagleray judge` and configure that one"
+        return Finding(name, worst, str(answer).removeprefix(f"{name}: "), advice)
+    if isinstance(answer, BaseException):
+        raise answer
+    return Finding(name, Status.OK, f"answers (kind {answer.kind})")
 
 
 def library(name: str, missing: Status) -> Finding:

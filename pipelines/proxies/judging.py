@@ -15,6 +15,7 @@ from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 from eagleray.pipelines.proxies.protocols.http1 import Answer
 from eagleray.pipelines.proxies.protocols.target import Target
+from eagleray.pipelines.secrets import hide_in_url
 
 __all__ = ["Judge", "JudgeError", "JudgeUrl", "Judged", "parse_judge_url"]
 
@@ -38,6 +39,10 @@ class JudgeUrl(msgspec.Struct, frozen=True):
     host: str
     port: int
     path: str  # with its query; begins with a slash
+
+    def __str__(self) -> str:
+        """The URL, with what sounds secret hidden: for messages."""
+        return hide_in_url(f"http://{self.authority}{self.path}")
 
     @property
     def authority(self) -> str:
