@@ -16,7 +16,7 @@ from eagleray.pipelines.proxies.model import Candidate, CheckReport, ProtocolRep
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import Stream
 
-MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2 kB each
+MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2.5 kB each
 MAX_RUNS = 4  # of one check whose judges go down one after another
 NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
 NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes

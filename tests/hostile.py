@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ BACKLOG = 4096
 OK = b"HTTP/1.1 200 OK\r\n"
 PIECE = 4096  # bytes of a write
 FILLER = b"-" * PIECE
-BOMB = gzip.compress(bytes(50_000_000))
+BOMB = gzip.compress(bytes(10_000_000))
 IPV4_BOUND = b"\x01\x7f\x00\x00\x01\x1f\x90"  # address type, address and port of a SOCKS5 reply
 
 
@@ -55,7 +55,7 @@ class Peer:
     writer: asyncio.StreamWriter
     tally: Tally
     judge: tuple[str, int]
-    sent: int = field(default=0)
+    sent: int = 0
 
     async def read(self, count: int) -> bytes:
         """Exactly so many bytes."""
@@ -99,7 +99,7 @@ class Peer:
         self.writer.write_eof()
         await self.hold()
 
-    async def reset(self) -> None:
+    def reset(self) -> None:
         """End with RST instead of FIN."""
         linger = struct.pack("ii", 1, 0)
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -150,7 +150,7 @@ class Behaviour(NamedTuple):
 BEHAVIOURS: dict[str, Behaviour] = {}
 
 
-def outcome(outcome: Outcome, protocol: Protocol = Protocol.HTTP):
+def must_be(outcome: Outcome, protocol: Protocol = Protocol.HTTP):
     """Register a behaviour under the name of its function."""
 
     def register(act: Callable[[Peer], Awaitable[None]]):
@@ -164,7 +164,7 @@ def outcome(outcome: Outcome, protocol: Protocol = Protocol.HTTP):
 # Slow, silent, without end
 
 
-@outcome(Outcome.TIMEOUT)
+@must_be(Outcome.TIMEOUT)
 async def one_byte_a_second(peer: Peer) -> None:
     await peer.head()
     for at in range(len(OK)):
@@ -172,63 +172,63 @@ async def one_byte_a_second(peer: Peer) -> None:
         await asyncio.sleep(1)
 
 
-@outcome(Outcome.TIMEOUT)
+@must_be(Outcome.TIMEOUT)
 async def silent(peer: Peer) -> None:
     await peer.hold()
 
 
-@outcome(Outcome.TIMEOUT)
+@must_be(Outcome.TIMEOUT)
 async def never_reads(peer: Peer) -> None:
     peer.writer.transport.pause_reading()
     await asyncio.sleep(LIFE)
 
 
-@outcome(Outcome.TIMEOUT, Protocol.HTTPS)
+@must_be(Outcome.TIMEOUT, Protocol.HTTPS)
 async def silent_tunnel(peer: Peer) -> None:
     await peer.accept_connect()
     await peer.hold()
 
 
-@outcome(Outcome.OVERSIZED)
+@must_be(Outcome.OVERSIZED)
 async def headers_without_end(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK)
     await peer.send_forever(b"X-Filler: -\r\n" * 300)
 
 
-@outcome(Outcome.OVERSIZED)
+@must_be(Outcome.OVERSIZED)
 async def body_without_end(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK + b'\r\n{"judge":"eagleray","client":"')
     await peer.send_forever(FILLER)
 
 
-@outcome(Outcome.OVERSIZED)
+@must_be(Outcome.OVERSIZED)
 async def tiny_chunks_without_end(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK + b"Transfer-Encoding: chunked\r\n\r\n")
     await peer.send_forever(b"1\r\n-\r\n" * 500)
 
 
-@outcome(Outcome.OVERSIZED)
+@must_be(Outcome.OVERSIZED)
 async def trailers_without_end(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n")
     await peer.send_forever(b"X-Filler: -\r\n" * 300)
 
 
-@outcome(Outcome.MALFORMED)
+@must_be(Outcome.MALFORMED)
 async def interim_answers_for_ever(peer: Peer) -> None:
     await peer.head()
     await peer.send_forever(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 
 
-@outcome(Outcome.MALFORMED)
+@must_be(Outcome.MALFORMED)
 async def garbage_without_end(peer: Peer) -> None:
     await peer.send_forever(b"\xff" * 4096)
 
 
-@outcome(Outcome.OK)
+@must_be(Outcome.OK)
 async def answer_and_then_bytes_without_end(peer: Peer) -> None:
     await peer.send(await peer.judged())
     await peer.send_forever(FILLER)
@@ -237,58 +237,58 @@ async def answer_and_then_bytes_without_end(peer: Peer) -> None:
 # Sizes and forms
 
 
-@outcome(Outcome.OVERSIZED)
+@must_be(Outcome.OVERSIZED)
 async def chunk_of_2_to_63(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % 2**63)
     await peer.send_forever(FILLER)
 
 
-@outcome(Outcome.OVERSIZED)
+@must_be(Outcome.OVERSIZED)
 async def length_of_2_to_63(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK + b"Content-Length: %d\r\n\r\n" % 2**63)
     await peer.send_forever(FILLER)
 
 
-@outcome(Outcome.OVERSIZED)
+@must_be(Outcome.OVERSIZED)
 async def zip_bomb(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB)
 
 
-@outcome(Outcome.OVERSIZED)
+@must_be(Outcome.OVERSIZED)
 async def status_line_of_1_mb(peer: Peer) -> None:
     await peer.head()
     await peer.send(b"HTTP/1.1 200 " + b"-" * 1_000_000 + b"\r\n\r\n")
 
 
-@outcome(Outcome.MALFORMED)
+@must_be(Outcome.MALFORMED)
 async def header_with_nul(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK + b"X: a\x00b\r\n\r\n")
 
 
-@outcome(Outcome.NOT_A_PROXY)
+@must_be(Outcome.NOT_A_PROXY)
 async def redirect_to_itself(peer: Peer) -> None:
     line = (await peer.head()).partition(b"\r\n")[0]
     target = [*line.split(), b""][1]
     await peer.send(b"HTTP/1.1 302 Found\r\nLocation: " + target + b"\r\nContent-Length: 0\r\n\r\n")
 
 
-@outcome(Outcome.NOT_A_PROXY)
+@must_be(Outcome.NOT_A_PROXY)
 async def answer_before_the_request(peer: Peer) -> None:
     await peer.send(OK + b"Content-Length: 2\r\n\r\nhi")
     await peer.hold()
 
 
-@outcome(Outcome.MALFORMED, Protocol.SOCKS5)
+@must_be(Outcome.MALFORMED, Protocol.SOCKS5)
 async def socks5_reply_before_the_request(peer: Peer) -> None:
     await peer.send(b"\x05\x00\x05\x00\x00" + IPV4_BOUND)
     await peer.hold()
 
 
-@outcome(Outcome.MALFORMED, Protocol.HTTPS)
+@must_be(Outcome.MALFORMED, Protocol.HTTPS)
 async def page_behind_connect(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK + b"\r\n<html>")
@@ -298,119 +298,119 @@ async def page_behind_connect(peer: Peer) -> None:
 # Ends
 
 
-@outcome(Outcome.CLOSED)
+@must_be(Outcome.CLOSED)
 async def fin_at_once(peer: Peer) -> None:
     pass
 
 
-@outcome(Outcome.CLOSED)
+@must_be(Outcome.CLOSED)
 async def fin_after_the_request(peer: Peer) -> None:
     await peer.head()
 
 
-@outcome(Outcome.CLOSED)
+@must_be(Outcome.CLOSED)
 async def fin_in_the_status_line(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK[:9])
 
 
-@outcome(Outcome.CLOSED)
+@must_be(Outcome.CLOSED)
 async def fin_in_the_headers(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK + b"Content-Len")
 
 
-@outcome(Outcome.CLOSED)
+@must_be(Outcome.CLOSED)
 async def fin_in_the_body(peer: Peer) -> None:
     await peer.send((await peer.judged())[:-1])
 
 
-@outcome(Outcome.CLOSED)
+@must_be(Outcome.CLOSED)
 async def fin_in_a_chunk(peer: Peer) -> None:
     await peer.head()
     await peer.send(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhell")
 
 
-@outcome(Outcome.CLOSED, Protocol.HTTPS)
+@must_be(Outcome.CLOSED, Protocol.HTTPS)
 async def fin_in_the_tunnel(peer: Peer) -> None:
     await peer.accept_connect()
 
 
-@outcome(Outcome.CLOSED, Protocol.SOCKS5)
+@must_be(Outcome.CLOSED, Protocol.SOCKS5)
 async def fin_after_the_socks5_greeting(peer: Peer) -> None:
     await peer.read(3)
     await peer.send(b"\x05\x00")
 
 
-@outcome(Outcome.CLOSED, Protocol.SOCKS5)
+@must_be(Outcome.CLOSED, Protocol.SOCKS5)
 async def fin_in_the_socks5_reply(peer: Peer) -> None:
     await peer.accept_socks5(b"\x05\x00\x00\x01\x7f")
 
 
-@outcome(Outcome.CLOSED, Protocol.SOCKS4)
+@must_be(Outcome.CLOSED, Protocol.SOCKS4)
 async def fin_in_the_socks4_reply(peer: Peer) -> None:
     await peer.read(9)
     await peer.send(b"\x00\x5a\x00")
 
 
-@outcome(Outcome.RESET)
+@must_be(Outcome.RESET)
 async def rst_at_once(peer: Peer) -> None:
-    await peer.reset()
+    peer.reset()
 
 
-@outcome(Outcome.RESET)
+@must_be(Outcome.RESET)
 async def rst_after_the_request(peer: Peer) -> None:
     await peer.head()
-    await peer.reset()
+    peer.reset()
 
 
-@outcome(Outcome.RESET)
+@must_be(Outcome.RESET)
 async def rst_in_the_body(peer: Peer) -> None:
     await peer.send((await peer.judged())[:-1])
-    await peer.reset()
+    peer.reset()
 
 
-@outcome(Outcome.OK)
+@must_be(Outcome.OK)
 async def rst_after_the_answer(peer: Peer) -> None:
     await peer.send(await peer.judged())
-    await peer.reset()
+    peer.reset()
 
 
 # SOCKS
 
 
-@outcome(Outcome.OK, Protocol.SOCKS5)
+@must_be(Outcome.OK, Protocol.SOCKS5)
 async def socks5_byte_by_byte(peer: Peer) -> None:
     await peer.accept_socks5(bytewise=True)
     await peer.send_bytewise(await peer.judged())
 
 
-@outcome(Outcome.OK, Protocol.SOCKS5)
+@must_be(Outcome.OK, Protocol.SOCKS5)
 async def socks5_domain_of_length_0(peer: Peer) -> None:
     await peer.accept_socks5(b"\x05\x00\x00\x03\x00\x1f\x90")
     await peer.send(await peer.judged())
 
 
-@outcome(Outcome.OK, Protocol.SOCKS5)
+@must_be(Outcome.OK, Protocol.SOCKS5)
 async def socks5_domain_of_length_255(peer: Peer) -> None:
     await peer.accept_socks5(b"\x05\x00\x00\x03\xff" + b"d" * 255 + b"\x1f\x90")
     await peer.send(await peer.judged())
 
 
-@outcome(Outcome.MALFORMED, Protocol.SOCKS5)
+@must_be(Outcome.MALFORMED, Protocol.SOCKS5)
 async def socks5_trailing_bytes(peer: Peer) -> None:
     await peer.accept_socks5(b"\x05\x00\x00" + IPV4_BOUND + b"\x00")
     await peer.send(await peer.judged())
 
 
-@outcome(Outcome.MALFORMED, Protocol.SOCKS5)
+@must_be(Outcome.MALFORMED, Protocol.SOCKS5)
 async def version_4_to_version_5(peer: Peer) -> None:
     await peer.read(1)
     await peer.send(b"\x00\x5a" + bytes(6))
     await peer.hold()
 
 
-@outcome(Outcome.MALFORMED, Protocol.SOCKS4)
+@must_be(Outcome.MALFORMED, Protocol.SOCKS4)
 async def version_5_to_version_4(peer: Peer) -> None:
     await peer.read(1)
     await peer.send(b"\x05\x00")
@@ -420,19 +420,19 @@ async def version_5_to_version_4(peer: Peer) -> None:
 # Odd, and yet right
 
 
-@outcome(Outcome.OK)
+@must_be(Outcome.OK)
 async def http_byte_by_byte(peer: Peer) -> None:
     await peer.send_bytewise(await peer.judged())
 
 
-@outcome(Outcome.OK)
+@must_be(Outcome.OK)
 async def gzip_that_nobody_asked_for(peer: Peer) -> None:
     head, _, body = (await peer.judged()).partition(b"\r\n\r\n")
     lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length")]
     await peer.send(b"\r\n".join([*lines, b"Content-Encoding: gzip", b"", gzip.compress(body)]))
 
 
-@outcome(Outcome.OK)
+@must_be(Outcome.OK)
 async def good(peer: Peer) -> None:
     await peer.send(await peer.judged())
 

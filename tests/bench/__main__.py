@@ -5,14 +5,13 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from tests import bench
-from tests.bench import soak
 
 LONG = {"soak"}  # run by name only: it takes minutes
 
 
 def main(wanted: list[str]) -> int:
     if wanted[:1] == ["soak"] and len(wanted) == 2 and wanted[1].isdigit():
-        soak.main(int(wanted[1]))
+        import_module("tests.bench.soak").main(int(wanted[1]))
         return 0
     names = [module.name for module in iter_modules(bench.__path__) if not module.name.startswith("_")]
     if unknown := set(wanted) - set(names):
