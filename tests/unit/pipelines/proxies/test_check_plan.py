@@ -5,18 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eagleray.pipelines.charge import Charge
+from eagleray.pipelines.proxies.attempt import Step
 from eagleray.pipelines.proxies.check_plan import (
     TELLING,
     CheckPlan,
     CheckRules,
     Depth,
     doubtful,
-    likely,
     most_revealing,
 )
+from eagleray.pipelines.proxies.detection import likely
 from eagleray.pipelines.proxies.judging import Judged
 from eagleray.pipelines.proxies.model import Anonymity, Candidate, Endpoint, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.protocols.target import Target
 
 HTTP, HTTPS, SOCKS4, SOCKS5 = Protocol.HTTP, Protocol.HTTPS, Protocol.SOCKS4, Protocol.SOCKS5
 OK, CLOSED, MALFORMED, TIMEOUT = Outcome.OK, Outcome.CLOSED, Outcome.MALFORMED, Outcome.TIMEOUT
@@ -375,3 +377,95 @@ def check_report(report, ends):
         assert report.outcome in firsts.values()
         own_fault = any(outcome.charge is Charge.SELF for outcome in firsts.values())
         assert (report.outcome.charge is Charge.SELF) is own_fault
+
+
+def play_tls(plan, answer, silent=()):
+    """Let attempts end by `answer(attempt)`, a report; what was tried, in order, TLS to the proxy marked."""
+    waiting, tried = deque(plan.begin()), []
+    while not plan.over:
+        attempt = waiting.popleft()
+        name = f"{attempt.protocol}{' by TLS' if attempt.tls_to_proxy else ''}"
+        if name not in tried:
+            tried.append(name)
+            if attempt.protocol in silent and not attempt.tls_to_proxy:
+                waiting.extend([*plan.silent(attempt), attempt])
+                continue
+        report = answer(attempt)
+        waiting.extend(plan.ended(attempt, report, JUDGED if report.outcome is OK else None))
+    return tried
+
+
+ALERT = ProtocolReport(MALFORMED, detail="a TLS alert instead of HTTP")
+BAD_REQUEST = ProtocolReport(Outcome.NOT_A_PROXY, detail="HTTP status 400")
+HUNG_UP = ProtocolReport(CLOSED)
+WANTS_TLS = {
+    "an alert": (8080, ALERT, (), ["http", "http by TLS", "https by TLS"]),
+    "status 400": (8080, BAD_REQUEST, (), ["http", "http by TLS", "https by TLS"]),
+    "its port": (443, HUNG_UP, (), ["http", "http by TLS", "https by TLS"]),
+    "a long wait after SOCKS5": (
+        8080,
+        HUNG_UP,
+        (SOCKS5,),
+        ["http", "socks5", "socks4", "http by TLS", "https by TLS"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("port", "plain", "silent", "tried"), WANTS_TLS.values(), ids=WANTS_TLS)
+def test_tls_to_the_proxy_is_tried_and_kept(port, plain, silent, tried):
+    plan = CheckPlan(candidate(port=port), FULL)
+
+    def answer(attempt):
+        return report_of(OK) if attempt.tls_to_proxy else plain
+
+    assert play_tls(plan, answer, silent) == tried
+    report = plan.report(0, "")
+    assert (report.outcome, report.confirmed, set(report.working)) == (OK, True, {HTTP, HTTPS})
+    assert all(report.protocols[protocol].tls_to_proxy for protocol in (HTTP, HTTPS))
+    assert report.dialable == []
+
+
+def test_connect_over_tls_where_forwarding_is_forbidden():
+    plan = CheckPlan(candidate(port=443), FULL)
+
+    def answer(attempt):
+        if not attempt.tls_to_proxy:
+            return HUNG_UP
+        return report_of(OK if attempt.protocol is HTTPS else Outcome.FORBIDDEN)
+
+    assert play_tls(plan, answer) == ["http", "http by TLS", "https by TLS"]
+    assert plan.report(0, "").working == [HTTPS]
+
+
+def test_a_try_over_tls_that_fails_leaves_the_plain_verdict():
+    plan = CheckPlan(candidate(port=8443), FULL)
+
+    def answer(attempt):
+        return ProtocolReport(Outcome.TLS_FAILED) if attempt.tls_to_proxy else BAD_REQUEST
+
+    assert play_tls(plan, answer) == ["http", "http by TLS", "https"]
+    report = plan.report(0, "")
+    assert report.protocols == {HTTP: BAD_REQUEST, HTTPS: BAD_REQUEST}
+
+
+@pytest.mark.parametrize(
+    "plain", [HUNG_UP, ProtocolReport(MALFORMED, detail="not HTTP"), ProtocolReport(Outcome.REFUSED)]
+)
+def test_elsewhere_tls_is_not_tried(plain):
+    plan = CheckPlan(candidate(), FULL)
+    assert not any("TLS" in name for name in play_tls(plan, lambda _: plain))
+
+
+def test_a_tunnel_that_is_intercepted_is_no_way_alone():
+    rules = CheckRules(tls_target=Target("www.example.com", 443))
+    plan = CheckPlan(candidate(), rules)
+
+    def answer(attempt):
+        if attempt.step is Step.TLS:
+            return ProtocolReport(Outcome.TLS_INTERCEPTED)
+        return report_of(OK if attempt.protocol is HTTPS else CLOSED)
+
+    play_tls(plan, answer)
+    report = plan.report(0, "")
+    assert (report.outcome, report.working, report.confirmed) == (Outcome.TLS_INTERCEPTED, [], True)
+    assert report.tls.protocol is HTTPS
