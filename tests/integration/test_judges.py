@@ -278,7 +278,7 @@ async def test_a_judge_with_another_secret_is_another_judge():
 async def test_no_judge_is_a_problem_that_names_each():
     async with pool_of("http://127.0.0.1:1/", "http://192.168.1.1/") as pool:
         assert pool.given_up
-        assert "127.0.0.1:1: refused" in pool.problem
+        assert "127.0.0.1:1/: refused" in pool.problem
         assert "192.168.1.1 is not a global address" in pool.problem
         answers = []
         pool.wait(answers.append)
