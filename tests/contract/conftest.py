@@ -24,9 +24,7 @@ import aiohttp
 import pytest
 from aiohttp_socks import ProxyConnector, ProxyError
 
-ORACLE_LIMIT = aiohttp.ClientTimeout(
-    total=2.0
-)  # a server that was asked in the wrong protocol may wait for ever
+ORACLE_LIMIT = aiohttp.ClientTimeout(total=2.0)  # seconds: asked in a wrong protocol, servers may wait on
 START_LIMIT = 20.0  # seconds until a server listens: all of them start at once
 # Beside the PATH, where Debian's daemons stand; what pip installed stands beside Python.
 BINARIES = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin", "/sbin"])
@@ -82,6 +80,32 @@ def tinyproxy(*lines: str) -> Server:
         return ["tinyproxy", "-d", "-c", place.file("tinyproxy.conf", *listen, *lines)]
 
     return command
+
+
+def certificate(place: Place) -> Path:
+    """A new key with a certificate that nobody vouches for, in one PEM file."""
+    key, file = place.directory / "key.pem", place.directory / "both.pem"
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    words = [found("openssl"), "req", "-x509", *kind, "-keyout", key, "-out", file, "-subj", "/CN=proxy"]
+    subprocess.run(words, check=True, capture_output=True)
+    file.write_bytes(key.read_bytes() + file.read_bytes())
+    return file
+
+
+def squid_tls(place: Place) -> Command:
+    listen = f"https_port {place} tls-cert={certificate(place)}"
+    lines = ["cache deny all", "access_log none", "cache_log /dev/null", "pid_filename none"]
+    file = place.file("squid.conf", listen, *lines, "http_access allow all", "visible_hostname eagleray.test")
+    return ["squid", "-N", "-n", f"eagleray{place.port}", "-f", file]
+
+
+def stunnel(place: Place) -> Command:
+    """In front of a tinyproxy of its own, which ends with it."""
+    behind = place._replace(port=free_port(place.host))
+    proxy = " ".join(map(str, [found("tinyproxy"), *tinyproxy()(behind)[1:]]))
+    common = ["foreground = yes", "pid =", "[proxy]", f"accept = {place}", f"connect = {behind}"]
+    file = place.file("stunnel.conf", *common, f"cert = {certificate(place)}")
+    return ["sh", "-c", f"{proxy} & exec {found('stunnel')} {file}"]
 
 
 def privoxy(place: Place) -> Command:
@@ -211,12 +235,15 @@ SERVERS: dict[str, Server] = {
     "tinyproxy, ConnectPort": tinyproxy("ConnectPort 443"),
     "tinyproxy, Deny": tinyproxy("Deny 127.0.0.0/8"),
     "tinyproxy, ::1": tinyproxy(),
+    "squid, https_port": squid_tls,
+    "tinyproxy behind stunnel": stunnel,
     "privoxy": privoxy,
     "apache2": apache2(*APACHE_PROXY),
     "apache2, Via": apache2(*APACHE_PROXY, "ProxyVia On"),
     "apache2, password": apache2(*APACHE_PROXY, *APACHE_PASSWORD),
     "apache2, web server": apache2(),
     "ncat": ncat(),
+    "ncat, --ssl": ncat("--ssl"),
     "ncat, password": ncat("--proxy-auth", f"{USER}:{PASSWORD}"),
     "dante": dante(),
     "dante, password": dante(method="username"),
@@ -232,6 +259,7 @@ SERVERS: dict[str, Server] = {
     "pproxy": pproxy("http+socks4+socks5"),
     "pproxy, password": pproxy("http+socks5", f"#{USER}:{PASSWORD}"),
     "mitmproxy": mitmproxy(),
+    "mitmproxy, --ssl-insecure": mitmproxy("--ssl-insecure"),
     "mitmproxy, socks5": mitmproxy("--mode", "socks5"),
     "mitmproxy, password": mitmproxy("--proxyauth", f"{USER}:{PASSWORD}"),
     "sing-box": sing_box(),
@@ -241,6 +269,8 @@ SERVERS: dict[str, Server] = {
 INSTALL = {  # where a binary that is not here comes from
     "squid": "apt-get install squid",
     "tinyproxy": "apt-get install tinyproxy",
+    "openssl": "apt-get install openssl",
+    "stunnel": "apt-get install stunnel4",
     "privoxy": "apt-get install privoxy",
     "apache2": "apt-get install apache2-bin",
     "ncat": "apt-get install ncat",
@@ -347,7 +377,7 @@ Oracle = Callable[[str, str, str], Awaitable[bool]]
 
 @pytest.fixture(scope="session")
 def oracle() -> Oracle:
-    """Whether aiohttp-socks reaches a judge: by a protocol, through `[user:password@]host:port`, at its `/get`."""
+    """Whether aiohttp-socks reaches a judge's `/get` by a protocol through `[user:password@]host:port`."""
 
     async def works(protocol: str, authority: str, url: str) -> bool:
         nonce = secrets.token_hex(8)
@@ -357,9 +387,9 @@ def oracle() -> Oracle:
         try:
             async with (
                 aiohttp.ClientSession(connector=connector, timeout=ORACLE_LIMIT) as session,
-                session.get(f"{url}?n={nonce}", proxy=proxy) as answer,
+                session.get(f"{url}?n={nonce}", proxy=proxy, allow_redirects=False) as answer,
             ):
-                return answer.status == 200 and nonce in (await answer.json())["url"]
+                return answer.status == 200 and nonce in (await answer.json(content_type=None))["url"]
         except (aiohttp.ClientError, ProxyError, OSError, ValueError, asyncio.IncompleteReadError):
             return False
 
