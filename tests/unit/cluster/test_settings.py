@@ -309,3 +309,35 @@ def test_origins(write, monkeypatch):
     assert layers.origin(("log", "fsync")) == "EAGLERAY_LOG__FSYNC"
     assert layers.origin(("ray", "scorers")) == f"{config}:3"
     assert layers.origin(("ray", "namespace")) == "default"
+
+
+@pytest.mark.parametrize("written", ["off", '"off"'])
+def test_a_bare_off_of_yaml_is_no_tls_target(write, written):
+    check = load(
+        write(f"pipelines: {{proxies: {{check: {{tls_target: {written}}}}}}}")
+    ).pipelines.proxies.check
+    assert check.rules().tls_target is None
+
+
+def test_targets_become_pages_with_their_rules(write):
+    target = '{url: "https://example.com/a", status: [200, 204], contains: Hi}'
+    config = write(
+        f"pipelines: {{proxies: {{check: {{tls_target: 'example.com:443', targets: [{target}]}}}}}}"
+    )
+    rules = load(config).pipelines.proxies.check.rules()
+    assert str(rules.tls_target) == "example.com:443"
+    [page] = rules.pages
+    assert (page.url, page.status, page.contains) == ("https://example.com/a", {200, 204}, "Hi")
+
+
+@pytest.mark.parametrize(
+    ("check", "place"),
+    [
+        ("tls_target: example.com", "tls_target"),
+        ('targets: [{url: "ftp://example.com/"}]', "targets.0"),
+        ('targets: [{url: "http://example.com/", status: [99]}]', "targets.0.status.0"),
+    ],
+)
+def test_a_target_that_is_none(write, check, place):
+    [problem] = problems(write(f"pipelines: {{proxies: {{check: {{{check}}}}}}}"))
+    assert f"pipelines.proxies.check.{place}" in problem
