@@ -161,11 +161,11 @@ class CheckPlan:
         return self._confirmed and self._outcome() is Outcome.OK
 
     def _after(self, attempt: Attempt, report: ProtocolReport, value: Found | None) -> list[Attempt]:
+        if attempt.step is Step.KNOWN_PAGE:
+            return self._compared(report)
         if self._final is not None and attempt.step is not Step.JUDGE:
             return self._final.ended(attempt, report, value)
         judged = value if isinstance(value, Judged) else None
-        if attempt.known_page:
-            return self._compared(report)
         if attempt.confirming:
             return self._confirm(attempt.protocol, report, judged)
         if not self._learn_tls(attempt, report):
@@ -186,13 +186,17 @@ class CheckPlan:
         return self._next()
 
     def _learn_tls(self, attempt: Attempt, report: ProtocolReport) -> bool:
-        """See whether the proxy wants TLS; True for a try over TLS that came to nothing, so says nothing."""
+        """See whether the proxy wants TLS; True for what says nothing: failures without it, or of a mere try."""
         if self._tls is None and wants_tls(self._candidate.endpoint.port, attempt, report):
             self._tls = [attempt.protocol]
-        if not attempt.tls_to_proxy or self._tls_to_proxy:
+        if report.outcome.charge is Charge.SELF or attempt.protocol not in HTTP_LIKE:
             return False
-        if report.outcome is not Outcome.OK and report.outcome not in SPOKE_HTTP:
+        if attempt.tls_to_proxy is self._tls_to_proxy:
+            return False
+        if report.outcome is not Outcome.OK and (self._tls_to_proxy or report.outcome not in SPOKE_HTTP):
             return True
+        if not attempt.tls_to_proxy:  # it does without, too
+            return False
         self._tls_to_proxy = True
         others = [p for p in HTTP_LIKE if p is not attempt.protocol]
         self._untried = [p for p in others if not self._rules.types or p in self._rules.types]
@@ -287,7 +291,7 @@ class CheckPlan:
             return []
         self._known_page = False
         page = self._attempt(Protocol.HTTP, self._patience)
-        return [msgspec.structs.replace(page, known_page=True)]
+        return [msgspec.structs.replace(page, step=Step.KNOWN_PAGE)]
 
     def _compared(self, report: ProtocolReport) -> list[Attempt]:
         """The known page has come, or not: only another page says anything of what has answered twice."""

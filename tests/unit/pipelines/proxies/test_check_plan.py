@@ -19,6 +19,7 @@ from eagleray.pipelines.proxies.judging import Judged
 from eagleray.pipelines.proxies.model import Anonymity, Candidate, Endpoint, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.target import Target
+from eagleray.pipelines.proxies.targets import parse_target_page
 
 HTTP, HTTPS, SOCKS4, SOCKS5 = Protocol.HTTP, Protocol.HTTPS, Protocol.SOCKS4, Protocol.SOCKS5
 OK, CLOSED, MALFORMED, TIMEOUT = Outcome.OK, Outcome.CLOSED, Outcome.MALFORMED, Outcome.TIMEOUT
@@ -280,7 +281,7 @@ def test_known_page(page, outcome, tampered, http):
     plan, attempts = confirmed_plan()
     for attempt in attempts:
         assert not plan.over
-        plan.ended(attempt, page if attempt.known_page else report_of(CLOSED), None)
+        plan.ended(attempt, page if attempt.step is Step.KNOWN_PAGE else report_of(CLOSED), None)
     assert plan.over
     report = plan.report(1.0, "")
     assert (report.outcome, report.tampered, report.protocols[HTTP].outcome) == (outcome, tampered, http)
@@ -291,9 +292,9 @@ def test_the_known_page_is_fetched_once_and_only_by_forwarding():
     plan = CheckPlan(candidate({SOCKS5}), FULL, known_page=True)
     (second,) = plan.ended(*plan.begin(), report_of(OK), JUDGED)
     census = plan.ended(second, report_of(OK), JUDGED)
-    assert not any(attempt.known_page for attempt in census)
+    assert not any(attempt.step is Step.KNOWN_PAGE for attempt in census)
     (page,) = plan.ended(next(a for a in census if a.protocol is HTTP), report_of(OK), JUDGED)
-    assert (page.protocol, page.known_page) == (HTTP, True)
+    assert (page.protocol, page.step) == (HTTP, Step.KNOWN_PAGE)
 
 
 def test_what_a_judge_may_have_caused():
@@ -339,8 +340,14 @@ PROBE_OUTCOMES = st.sampled_from([outcome for outcome in Outcome if outcome is n
 
 
 @given(
-    of=st.builds(candidate, TYPES, st.sampled_from([8080, 1080, 4145])),
-    rules=st.builds(CheckRules, depth=st.sampled_from(Depth), types=TYPES),
+    of=st.builds(candidate, TYPES, st.sampled_from([8080, 443, 1080, 4145])),
+    rules=st.builds(
+        CheckRules,
+        depth=st.sampled_from(Depth),
+        types=TYPES,
+        tls_target=st.none() | st.just(Target("www.example.com", 443)),
+        pages=st.just(()) | st.just((parse_target_page("http://example.com/"),)),
+    ),
     data=st.data(),
 )
 def test_any_course_of_events(of, rules, data):
@@ -359,10 +366,14 @@ def test_any_course_of_events(of, rules, data):
         open_attempts.extend(new)
         handed_out.extend(new)
 
-    once = {(attempt.protocol, attempt.confirming) for attempt in handed_out}
-    assert len(once) == len(handed_out) <= len(Protocol) + 1
-    assert not rules.types or {attempt.protocol for attempt in handed_out} <= rules.types
-    check_report(plan.report(1.0, ""), ends)
+    assert len(set(handed_out)) == len(handed_out)
+    judged = [attempt for attempt in handed_out if attempt.step is Step.JUDGE]
+    assert len(judged) <= len(Protocol) + 3  # the second request, and two over TLS to the proxy
+    assert not rules.types or {attempt.protocol for attempt in judged} <= rules.types
+    report = plan.report(1.0, "")
+    assert set(report.targets) == {attempt.page.url for attempt in handed_out if attempt.page}
+    if all(attempt.step is Step.JUDGE and not attempt.tls_to_proxy for attempt in handed_out):
+        check_report(report, ends)
 
 
 def check_report(report, ends):
