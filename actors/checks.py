@@ -17,6 +17,7 @@ from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import Stream
 
 MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2.5 kB each
+OF_THE_JUDGE = frozenset({Step.JUDGE, Step.KNOWN_PAGE})
 MAX_RUNS = 4  # of one check whose judges go down one after another
 NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
 NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes
@@ -137,7 +138,7 @@ class Check:
         if judge is not self._judge and outcome is not Outcome.OK:
             self._connect(attempt, self._judge)  # the word of another judge alone condemns nobody
             return
-        if attempt.step is Step.JUDGE and doubtful(outcome):
+        if attempt.step in OF_THE_JUDGE and doubtful(outcome):
             self._doubted_at = connection.ended_at
         value = connection.value if outcome is Outcome.OK else None
         self._start(self.plan.ended(attempt, protocol_report(connection), value))

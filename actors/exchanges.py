@@ -18,12 +18,12 @@ def exchange_for(
     stream: Stream, endpoint: Endpoint, attempt: Attempt, rules: CheckRules, judge: Judge, nonce: str
 ) -> Exchange[Any]:
     """What to say on the connection of an attempt; it returns what `CheckPlan.ended` takes."""
-    if attempt.step is not Step.JUDGE:
-        exchange = final_exchange(stream, endpoint, attempt, rules)
-    elif attempt.known_page:
+    if attempt.step is Step.JUDGE:
+        exchange: Exchange[Any] = probe(stream, endpoint, attempt.protocol, judge, nonce)
+    elif attempt.step is Step.KNOWN_PAGE:
         exchange = known_page(stream, endpoint, judge, nonce)
     else:
-        exchange = probe(stream, endpoint, attempt.protocol, judge, nonce)
+        exchange = final_exchange(stream, endpoint, attempt, rules)
     return over_tls(exchange, stream, unverified()) if attempt.tls_to_proxy else exchange
 
 

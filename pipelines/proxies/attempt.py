@@ -12,6 +12,7 @@ class Step(StrEnum):
     """What a connection is for."""
 
     JUDGE = "judge"  # the judge's page
+    KNOWN_PAGE = "known_page"  # the page of the judge's that must come back unchanged
     TLS = "tls"  # a verified TLS handshake with the TLS target
     CERTIFICATE = "certificate"  # the same without verification: what an interceptor shows
     PAGE = "page"  # one of the user's own targets
@@ -24,7 +25,6 @@ class Attempt(msgspec.Struct, frozen=True):
     after: float = 0.0  # seconds to wait first
     timeout: float | None = None  # seconds for the whole answer, where it differs from the rules
     confirming: bool = False
-    known_page: bool = False  # fetch the judge's known page instead of the judged one
     step: Step = Step.JUDGE
     page: TargetPage | None = None  # of Step.PAGE
     tls_to_proxy: bool = False

@@ -43,7 +43,13 @@ def settings_of(ground: Ready, tmp_path: Path) -> Callable[..., Settings]:
             "sources": sources,
             "judges": [ground.judge],
             "allow": ground.allow,
-            "check": {"connect_timeout": 1.5, "timeout": 3.0, "concurrency": 40},
+            "check": {
+                "connect_timeout": 1.5,
+                "timeout": 3.0,
+                "concurrency": 40,
+                "tls_target": ground.tls_target,  # else nothing tells a tunnel that is intercepted
+                "ca_file": ground.ca_file,
+            },
             "lease": {"size": 20, "seconds": 20.0},
         }
         return Settings.model_validate(

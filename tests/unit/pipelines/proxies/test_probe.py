@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from eagleray.pipelines.proxies.judging import Judge, Judged, parse_judge_url
 from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.probe import probe
+from eagleray.pipelines.proxies.probe import known_page, probe
+from eagleray.pipelines.proxies.proof import known_page as known_bytes
 from eagleray.pipelines.proxies.proof import prove
 from eagleray.pipelines.proxies.protocols.http1 import MAX_BODY, Answer
 
@@ -103,6 +104,26 @@ def test_first_message_and_credentials(play, protocol, first):
     assert (b"Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n" in sent) is sent.startswith(
         (b"GET", b"CONNECT")
     )
+
+
+PAGE = known_bytes(KEY, NONCE)
+FETCHES = {
+    "as it is": (http(PAGE), Outcome.OK),
+    "changed": (http(PAGE.replace(b"</body>", b"<script></script></body>")), Outcome.TAMPERED),
+    "another page": (http(b"<html>welcome</html>"), Outcome.TAMPERED),
+    "refused": (http(b"no", b"403 Forbidden"), Outcome.FORBIDDEN),
+    "judge is full": (http(b"{}", b"503 Service Unavailable"), Outcome.REFUSED_BY_PROXY),
+    "cut short": (http(PAGE)[:-1], Outcome.CLOSED),
+}
+
+
+@pytest.mark.parametrize(("reply", "outcome"), FETCHES.values(), ids=FETCHES)
+def test_known_page(play, reply, outcome):
+    played = play(partial(known_page, endpoint=WITH_LOGIN, judge=JUDGE, nonce=NONCE), [reply])
+    assert played.outcome is outcome
+    (sent,) = played.sent
+    assert sent.startswith(b"GET http://127.0.0.1:8000/known?n=s1.a HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n" in sent
 
 
 def test_credentials_do_not_reach_the_judge(play):
