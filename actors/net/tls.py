@@ -77,7 +77,10 @@ def peer_certificate(stream: Stream, context: ssl.SSLContext, server_name: str) 
 
 
 class Channel:
-    """One TLS connection in memory; begins with what has been received and belongs to nobody yet: nothing."""
+    """One TLS connection in memory.
+
+    Nothing may have come before it: a server waits for the client's hello.
+    """
 
     def __init__(self, stream: Stream, context: ssl.SSLContext, server_name: str | None) -> None:
         if stream.buffer:

@@ -186,7 +186,7 @@ class CheckPlan:
         return self._next()
 
     def _learn_tls(self, attempt: Attempt, report: ProtocolReport) -> bool:
-        """See whether the proxy wants TLS; True for what says nothing: failures without it, or of a mere try."""
+        """See whether the proxy wants TLS; True for a failure that says nothing: without TLS, or of a try."""
         if self._tls is None and wants_tls(self._candidate.endpoint.port, attempt, report):
             self._tls = [attempt.protocol]
         if report.outcome.charge is Charge.SELF or attempt.protocol not in HTTP_LIKE:
