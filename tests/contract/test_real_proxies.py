@@ -41,7 +41,8 @@ def dead(server: str, outcome: str, detail: str, credentials: str = "") -> Case:
 HTTP = frozenset({"http", "https"})
 SOCKS = frozenset({"socks4", "socks5"})
 SOCKS5 = frozenset({"socks5"})
-RIGHT, WRONG = "u:p@", "u:x@"
+# Two users: Squid 5 lets a wrong password pass while it has the right one of the same user checked.
+RIGHT, WRONG = "u:p@", "v:p@"
 CASES = [
     alive("squid", HTTP, "transparent"),
     alive("squid, forwarded_for delete", HTTP, "anonymous"),
@@ -114,14 +115,17 @@ class Verdicts(NamedTuple):
 
 
 async def ask(authority: str, judge: str, oracle: Oracle) -> Verdicts:
-    reports, reached = {}, set()
-    for kind, url in {"eagleray": judge, "httpbin": f"{judge}get"}.items():
-        allow = ["127.0.0.0/8", "::1"]
-        [reports[kind]] = [r async for r in check([authority], judge=url, allow=allow, rules=RULES)]
-    for protocol in Protocol:
-        if await oracle(protocol.value, authority, f"{judge}get"):
-            reached.add(protocol.value)
-    return Verdicts(reports, reached)
+    async def ours(url: str) -> CheckReport:
+        [report] = [r async for r in check([authority], judge=url, allow=["127.0.0.0/8", "::1"], rules=RULES)]
+        return report
+
+    urls = {"eagleray": judge, "httpbin": f"{judge}get"}
+    reports = await asyncio.gather(*map(ours, urls.values()))
+    reached = await asyncio.gather(*(oracle(protocol, authority, urls["httpbin"]) for protocol in Protocol))
+    return Verdicts(
+        dict(zip(urls, reports, strict=True)),
+        {protocol.value for protocol, there in zip(Protocol, reached, strict=True) if there},
+    )
 
 
 @pytest.fixture(scope="module")
