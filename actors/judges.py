@@ -144,9 +144,11 @@ class JudgePool:
         try:
             if judge is None or not await self._confirms(judge):
                 judge = await ask_directly(member.url, self._engine, self._allowed)
+            if error := self._outvoted(member, judge):
+                raise JudgeError(error)
             self._use(member, judge, began)
-        except JudgeError as error:
-            self._set_aside(member, str(error))
+        except JudgeError as failure:
+            self._set_aside(member, str(failure))
         self._compare()
         self._tell()
 
@@ -172,19 +174,24 @@ class JudgePool:
         self._alternatives.failed(member)
 
     def _compare(self) -> None:
-        """Set aside who sees us where most judges do not; what any other one sees is an address of ours."""
-        for ipv6 in (False, True):
-            seen = [
-                (m, m.judge.own) for m in self._members if m.judge and (":" in m.judge.target.host) is ipv6
-            ]
-            address = quorum(chain.from_iterable(own for _, own in seen), len(seen) // 2 + 1)
-            for member, own in seen:
-                if address and address not in own:
-                    where = f"it sees us at {', '.join(own)}, most others at {address}"
-                    self._set_aside(member, f"judge {hide_in_url(member.url)}: {where}")
+        """Set aside who is outvoted by now; what any other judge sees is an address of ours."""
+        for member in self._members:
+            if member.judge and (error := self._outvoted(member, member.judge)):
+                self._set_aside(member, error)
         own = frozenset(chain.from_iterable(judge.own for judge in self.judges))
         for judge in self.judges:
             judge.share_own(own)
+
+    def _outvoted(self, member: Member, judge: Judge) -> str:
+        """Where `judge` sees us and most judges of its address family do not, or empty."""
+        ipv6 = ":" in judge.target.host
+        others = [other.judge for other in self._members if other is not member and other.judge]
+        seen = [judge.own, *(other.own for other in others if (":" in other.target.host) is ipv6)]
+        address = quorum(chain.from_iterable(seen), len(seen) // 2 + 1)
+        if address is None or address in judge.own:
+            return ""
+        where = f"it sees us at {', '.join(sorted(judge.own))}, most others at {address}"
+        return f"judge {hide_in_url(member.url)}: {where}"
 
     def _tell(self) -> None:
         """Let those go on who wait for a judge or for its word."""

@@ -176,9 +176,7 @@ def difference(expected: bytes, got: bytes) -> str:
     start = shared(expected, got)
     end = shared(expected[start:][::-1], got[start:][::-1])
     stop = len(got) - end
-    if start + end == len(
-        expected
-    ):  # all is there, so what was put in may as well be a tag that begins before
+    if start + end == len(expected):  # nothing is missing: a tag that was put in may begin before
         while start and got[start : start + 1] != b"<" and got[start - 1] == got[stop - 1]:
             start, stop = start - 1, stop - 1
     put_in = got[start : min(stop, start + MAX_EVIDENCE)]

@@ -275,6 +275,30 @@ async def test_a_judge_with_another_secret_is_another_judge():
         assert await vouched(pool, pool.judges[0]) == {True}
 
 
+async def test_a_judge_that_is_outvoted_stays_aside_and_is_said_to_once(caplog):
+    asked = asyncio.Event()
+    real = Judge(b"secret" * 6)
+    times = 0
+
+    def liar(request, _):
+        nonlocal times
+        times += 1
+        if times == 3:
+            asked.set()
+        return real.answer(request, "127.9.9.9")
+
+    async with (
+        served(liar) as url,
+        served(real.answer) as first,
+        served(real.answer) as second,
+        pool_of(url, first, second) as pool,
+    ):
+        await asked.wait()
+        assert len(pool.judges) == 2
+        assert caplog.text.count("set aside") == 1
+        assert "used again" not in caplog.text
+
+
 async def test_no_judge_is_a_problem_that_names_each():
     async with pool_of("http://127.0.0.1:1/", "http://192.168.1.1/") as pool:
         assert pool.given_up
