@@ -1,7 +1,7 @@
 """Our judge: tells a client through which address and with which headers its request arrived, and proves it.
 
-The proof is described in `eagleray.pipelines.proxies.proof`, and so is the page at `/known`. `/get` answers as
-httpbin does, for clients that know only that kind; every other path answers in our own shape.
+The proof is described in `eagleray.pipelines.proxies.proof`, and so is the page at `/known`. `/get` answers
+as httpbin does, for clients that know only that kind; every other path answers in our own shape.
 """
 
 import asyncio

@@ -35,7 +35,11 @@ ENV_PREFIX = "EAGLERAY_PIPELINES"
 
 Judges = Annotated[
     list[str] | None,
-    typer.Option("--judge", metavar="URL", help="Judge to use; repeatable: the first that answers, the next for second requests and if it fails."),
+    typer.Option(
+        "--judge",
+        metavar="URL",
+        help="Judge to use; repeatable: the first that answers, the next for second requests and if it fails.",
+    ),
 ]
 
 
