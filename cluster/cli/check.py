@@ -38,7 +38,7 @@ Judges = Annotated[
     typer.Option(
         "--judge",
         metavar="URL",
-        help="Judge to use; repeatable: the first that answers, the next for second requests and if it fails.",
+        help="Judge to use; repeatable: the first that answers, the next for second requests or if it fails.",
     ),
 ]
 
