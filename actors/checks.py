@@ -10,11 +10,12 @@ from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.admission import Admission
 from eagleray.actors.net.engine import Connection, Engine
 from eagleray.pipelines.proxies.attempt import Attempt, Step
-from eagleray.pipelines.proxies.check_plan import CheckPlan, CheckRules, doubtful
+from eagleray.pipelines.proxies.check_plan import CheckPlan, CheckRules
 from eagleray.pipelines.proxies.judging import Judge
 from eagleray.pipelines.proxies.model import Candidate, CheckReport, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import Stream
+from eagleray.pipelines.proxies.weighing import doubtful
 
 MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2.5 kB each
 OF_THE_JUDGE = frozenset({Step.JUDGE, Step.KNOWN_PAGE})

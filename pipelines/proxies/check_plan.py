@@ -15,7 +15,6 @@ from eagleray.pipelines.proxies.detection import DEAD, HUNG_UP, NOT_HTTP, SPOKE_
 from eagleray.pipelines.proxies.final_steps import FinalSteps
 from eagleray.pipelines.proxies.judging import Judged
 from eagleray.pipelines.proxies.model import (
-    Anonymity,
     Candidate,
     Certificate,
     CheckReport,
@@ -25,38 +24,9 @@ from eagleray.pipelines.proxies.model import (
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.target import Target
 from eagleray.pipelines.proxies.targets import Fetched, TargetPage
+from eagleray.pipelines.proxies.weighing import TELLING, most_revealing
 
 HTTP_LIKE = (Protocol.HTTP, Protocol.HTTPS)  # what may be spoken to the proxy over TLS
-
-# Of the outcomes of several protocols the first in this order is the check's. What works, works; else, where
-# an attempt failed by our own fault, nothing can be said of the endpoint; else what tells most about it.
-TELLING = (
-    Outcome.OK,
-    Outcome.JUDGE_UNAVAILABLE,
-    Outcome.LOCAL_RESOURCE,
-    Outcome.BLOCKED_ADDRESS,
-    Outcome.TAMPERED,
-    Outcome.TLS_INTERCEPTED,
-    Outcome.UNCONFIRMED,
-    Outcome.AUTH_FAILED,
-    Outcome.AUTH_REQUIRED,
-    Outcome.NOT_A_PROXY,
-    Outcome.FORBIDDEN,
-    Outcome.REFUSED_BY_PROXY,
-    Outcome.TARGET_MISMATCH,
-    Outcome.OVERSIZED,
-    Outcome.TLS_FAILED,
-    Outcome.TIMEOUT,
-    Outcome.MALFORMED,
-    Outcome.RESET,
-    Outcome.CLOSED,
-    Outcome.CONNECT_TIMEOUT,
-    Outcome.UNREACHABLE,
-    Outcome.REFUSED,
-)
-
-# Ends that no judge has a part in. Every other failure could as well be that of the judge that was asked.
-WITHOUT_JUDGE = DEAD | {Outcome.OK, Outcome.AUTH_REQUIRED, Outcome.AUTH_FAILED}
 
 CENSUS_PATIENCE = (1.0, 3.0)  # seconds, plus so many times what the working protocol needed in all
 
@@ -319,13 +289,3 @@ class CheckPlan:
         if first is not Outcome.TLS_INTERCEPTED:  # else what was asked twice decides
             return first
         return min((report.outcome for report in self._protocols.values()), key=TELLING.index)
-
-
-def most_revealing(*levels: Anonymity | None) -> Anonymity | None:
-    """The level that says most of the client: who takes an endpoint by it must not be surprised."""
-    return min((level for level in levels if level), key=list(Anonymity).index, default=None)
-
-
-def doubtful(outcome: Outcome) -> bool:
-    """True for a failure that counts only if the judge was up."""
-    return outcome.charge is Charge.SUBJECT and outcome not in WITHOUT_JUDGE

@@ -6,20 +6,14 @@ from hypothesis import strategies as st
 
 from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.attempt import Step
-from eagleray.pipelines.proxies.check_plan import (
-    TELLING,
-    CheckPlan,
-    CheckRules,
-    Depth,
-    doubtful,
-    most_revealing,
-)
+from eagleray.pipelines.proxies.check_plan import CheckPlan, CheckRules, Depth
 from eagleray.pipelines.proxies.detection import likely
 from eagleray.pipelines.proxies.judging import Judged
 from eagleray.pipelines.proxies.model import Anonymity, Candidate, Endpoint, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.target import Target
 from eagleray.pipelines.proxies.targets import parse_target_page
+from eagleray.pipelines.proxies.weighing import TELLING, doubtful, most_revealing
 
 HTTP, HTTPS, SOCKS4, SOCKS5 = Protocol.HTTP, Protocol.HTTPS, Protocol.SOCKS4, Protocol.SOCKS5
 OK, CLOSED, MALFORMED, TIMEOUT = Outcome.OK, Outcome.CLOSED, Outcome.MALFORMED, Outcome.TIMEOUT
