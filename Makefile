@@ -30,7 +30,7 @@ run: install
 	$(BIN)/eagleray run
 
 test: install-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 check: install-dev
 	$(BIN)/ruff format --check .

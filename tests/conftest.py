@@ -1,0 +1,16 @@
+"""How tests share the machine: most of them wait, so several run at once, each file as a whole."""
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+# One Ray, and one of each real proxy, for all tests of these folders.
+TOGETHER = {"cluster", "contract"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.path.relative_to(TESTS)
+        group = path.parts[0] if path.parts[0] in TOGETHER else str(path)
+        item.add_marker(pytest.mark.xdist_group(group))
