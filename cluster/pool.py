@@ -40,7 +40,7 @@ def alive(
     """The query for the best living proxies, best first; latency in milliseconds, the median."""
     conditions = (
         (True, "alive", Op.EQ),
-        (protocols, "protocols", Op.HAS),
+        (tuple(protocols or Protocol), "protocols", Op.HAS),  # what only TLS reaches has none, so no URL
         (countries, "country", Op.IN),
         (anonymity, "anonymity", Op.IN),
         (max_latency, "latency_p50", Op.LE),

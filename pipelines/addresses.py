@@ -116,6 +116,4 @@ def is_global_ipv6(address: IPv6Address) -> bool:
     return address.is_global and not address.scope_id
 
 
-def is_global(host: str) -> bool:
-    """True for a literal address that is globally reachable unicast."""
-    return Allowed()(host)
+is_global = Allowed()  # True for a literal address that is globally reachable unicast

@@ -1,9 +1,13 @@
-"""Admits connections to the engine as the limits per host and per network allow."""
+"""Admits connections to the engine as the limits per host and per network allow.
+
+The limits protect strangers. What is not global was allowed by the user, so it is his own, and has none.
+"""
 
 from collections.abc import Callable, Hashable
 from functools import partial
 
 from eagleray.actors.net.engine import Connection, Engine, ignore
+from eagleray.pipelines.addresses import is_global
 from eagleray.pipelines.crowds import Crowds, network_of
 
 
@@ -19,6 +23,9 @@ class Admission:
     def run(self, connection: Connection) -> None:
         """Hand a connection to the engine, now or when it is no longer crowded where it goes."""
         if connection.on_end is ignore:  # dropped before it came here
+            return
+        if not is_global(connection.host):
+            self._engine.run(connection)
             return
         network = network_of(connection.host)
         if self._crowds.enter(connection.host, network, connection):

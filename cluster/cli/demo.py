@@ -161,7 +161,7 @@ def show_best(verdicts: Verdicts) -> None:
     from eagleray.pipelines.proxies.tables import PROXIES
 
     table = row_writer(Format.TABLE, sys.stdout, BEST_COLUMNS, f"The {BEST} best proxies")
-    best = [row for row in verdicts.values() if row["alive"]][:BEST]
+    best = [row for row in verdicts.values() if row["alive"] and row["protocols"]][:BEST]
     for row in best:
         table.write(proxy_row([row[name] for name in PROXIES.names], ()))
     table.close()

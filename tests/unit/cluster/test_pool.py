@@ -39,11 +39,14 @@ def test_a_row_has_every_column_and_its_endpoint_no_secret():
 
 
 def test_only_the_filters_that_were_given_count():
-    assert alive(10).where == (Filter("alive", Op.EQ, True),)
+    assert alive(10).where == (
+        Filter("alive", Op.EQ, True),
+        Filter("protocols", Op.HAS, tuple(Protocol)),  # without one there is no URL to hand out
+    )
     query = alive(10, [Protocol.HTTP], ["NL"], [Anonymity.ELITE], 0.0, 0.0)
     assert query.where == (
         Filter("alive", Op.EQ, True),
-        Filter("protocols", Op.HAS, [Protocol.HTTP]),
+        Filter("protocols", Op.HAS, (Protocol.HTTP,)),
         Filter("country", Op.IN, ["NL"]),
         Filter("anonymity", Op.IN, [Anonymity.ELITE]),
         Filter("latency_p50", Op.LE, 0.0),

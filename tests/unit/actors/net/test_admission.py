@@ -5,6 +5,12 @@ from eagleray.actors.net.engine import Connection, ignore
 from eagleray.pipelines.proxies.protocols.exchange import Stream
 
 
+@pytest.fixture(autouse=True)
+def _strangers(monkeypatch):
+    """Every address counts as somebody else's."""
+    monkeypatch.setattr("eagleray.actors.net.admission.is_global", lambda host: True)
+
+
 class Engine:
     """Knows which connections it was given, and ends them when told to."""
 
@@ -82,3 +88,12 @@ def test_a_connection_that_was_dropped_before_it_came_takes_no_place(engine, con
     admission.run(dropped)
     admission.run(wanted)
     assert engine.given == [wanted]
+
+
+def test_the_users_own_networks_have_no_limit(engine, connect, monkeypatch):
+    monkeypatch.undo()
+    admission = Admission(engine, per_host=1, per_network=1)
+    connections = [connect("127.0.0.1") for _ in range(3)]
+    for connection in connections:
+        admission.run(connection)
+    assert engine.given == connections
