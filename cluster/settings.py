@@ -127,9 +127,9 @@ class CheckSettings(Section):
     connect_timeout: float = Field(default=2.0, gt=0, le=60)
     """Seconds for the TCP handshake. Linux repeats a lost SYN after 1 s and 3 s: set it just above."""
     timeout: float = Field(default=8.0, gt=0, le=300)
-    """Seconds for one request from the first SYN to the last byte."""
+    """Seconds for one request, from the connection made to the last byte of the answer."""
     concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] = "auto"
-    """Connections in flight of one checker; `auto` follows descriptors, ports and the lag of the loop."""
+    """Connections in flight of one checker; `auto` is what descriptors allow, at most 15 000."""
     confirm_after: float = Field(default=0.5, ge=0, le=60)
     """Seconds between the first success and the request that confirms it."""
     per_host: int = Field(default=16, ge=1, le=1_000_000)
