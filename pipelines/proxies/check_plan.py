@@ -55,6 +55,8 @@ class CheckRules(msgspec.Struct, frozen=True):
     tls_target: Target | None = None  # where a full check tries TLS through the proxy
     pages: tuple[TargetPage, ...] = ()  # the user's own targets
     ca_file: str = ""  # certificates trusted beside the system's, PEM
+    dnsbl: tuple[str, ...] = ()  # DNS block lists that a full check asks about the exit address
+    nameserver: str = ""  # ADDRESS[:PORT] that is asked for them; empty: the system's
 
 
 Found = Judged | Fetched | Certificate  # what an attempt can find

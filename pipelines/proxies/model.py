@@ -126,6 +126,7 @@ class CheckReport(msgspec.Struct):
     tampered: str = ""  # what was put into the known page, cut; empty where nothing was
     tls: TlsReport | None = None  # None: not looked at
     targets: dict[str, TargetReport] = {}  # by URL
+    dnsbl: dict[str, str] = {}  # by zone: codes of a listing, "" for none, or "unknown: reason"
     checked_at: float = 0.0  # Unix seconds, start of the check
     node: str = ""
 
