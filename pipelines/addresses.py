@@ -1,12 +1,12 @@
 """Which addresses may be dialled: global ones, and the ranges that the user allows."""
 
-import re
 from bisect import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 Network = IPv4Network | IPv6Network
+Span = tuple[int, int]  # first and last
 
 # Not globally reachable unicast by IANA's special-purpose registry (RFC 6890); 6to4 relays by RFC 7526.
 IPV4_SPECIAL = tuple(
@@ -29,13 +29,10 @@ IPV4_SPECIAL = tuple(
         "240.0.0.0/4",
     )
 )
-FIRSTS = [int(network.network_address) for network in IPV4_SPECIAL]
-LASTS = [int(network.broadcast_address) for network in IPV4_SPECIAL]
-FIRST_MULTICAST, LAST_MULTICAST = FIRSTS[-2], LASTS[-2]
+MULTICAST = IPV4_SPECIAL[-2]
 
-# Canonical dotted decimal. `ipaddress` takes four times as long, and a list asks for every entry.
-_octet = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_ipv4 = re.compile(rf"{_octet}\.{_octet}\.{_octet}\.{_octet}", re.ASCII)
+# The octets of canonical dotted decimal. `ipaddress` takes six times as long, and every dial asks.
+OCTETS = {str(number): number for number in range(256)}
 
 # All that IANA gives out as global unicast (RFC 4291 section 2.4). Outside stand IPv4 in disguise (mapped,
 # NAT64), link-local, site-local and reserved addresses.
@@ -64,11 +61,11 @@ class Allowed:
 
     def __init__(self, ranges: Iterable[str] = ()) -> None:
         networks = parse_networks(tuple(ranges))
-        self._ipv4 = [
-            (int(network.network_address), int(network.broadcast_address))
-            for network in networks
-            if isinstance(network, IPv4Network)
-        ]
+        forbidden = [span(network) for network in IPV4_SPECIAL]
+        for network in networks:
+            if isinstance(network, IPv4Network):
+                forbidden = list(without(forbidden, *span(network)))
+        self._firsts, self._lasts = [first for first, _ in forbidden], [last for _, last in forbidden]
         self._ipv6 = [network for network in networks if isinstance(network, IPv6Network)]
 
     def __call__(self, host: str) -> bool:
@@ -76,7 +73,8 @@ class Allowed:
         number = ipv4_number(host)
         if number is None:
             return self._allows_ipv6(host)
-        return is_global_ipv4(number) or any(first <= number <= last for first, last in self._ipv4)
+        at = bisect(self._firsts, number) - 1
+        return at < 0 or number > self._lasts[at]
 
     def lists(self, host: str) -> bool:
         """True where a list may name the literal address `host`: as for a dial, and global multicast.
@@ -84,7 +82,7 @@ class Allowed:
         The registries call multicast global, so it is not among what a list is refused; the dial refuses it.
         """
         number = ipv4_number(host)
-        return self(host) or (number is not None and FIRST_MULTICAST <= number <= LAST_MULTICAST)
+        return self(host) or (number is not None and IPv4Address(number) in MULTICAST)
 
     def _allows_ipv6(self, host: str) -> bool:
         try:
@@ -94,19 +92,30 @@ class Allowed:
         return is_global_ipv6(address) or any(address in network for network in self._ipv6)
 
 
+def span(network: IPv4Network) -> Span:
+    """The first and the last address of a network, as numbers."""
+    return int(network.network_address), int(network.broadcast_address)
+
+
+def without(spans: Iterable[Span], first: int, last: int) -> Iterator[Span]:
+    """What is left of `spans`, in order, where `first` to `last` is taken out."""
+    for begin, end in spans:
+        if last < begin or end < first:
+            yield begin, end
+            continue
+        if begin < first:
+            yield begin, first - 1
+        if last < end:
+            yield last + 1, end
+
+
 def ipv4_number(host: str) -> int | None:
     """The address as a number, or None for what is not canonical dotted decimal."""
-    match = _ipv4.fullmatch(host)
-    if match is None:
+    try:
+        first, second, third, fourth = host.split(".")
+        return OCTETS[first] << 24 | OCTETS[second] << 16 | OCTETS[third] << 8 | OCTETS[fourth]
+    except (ValueError, KeyError):
         return None
-    first, second, third, fourth = match.groups()
-    return int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
-
-
-def is_global_ipv4(number: int) -> bool:
-    """Globally reachable unicast."""
-    at = bisect(FIRSTS, number) - 1
-    return at < 0 or number > LASTS[at]
 
 
 def is_global_ipv6(address: IPv6Address) -> bool:

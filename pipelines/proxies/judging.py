@@ -1,6 +1,7 @@
 """Judges: pages that say how a request reached them. How each kind answers stands in `judges/`."""
 
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -26,7 +27,7 @@ MAX_OWN = 256  # addresses: a provider's network may show us by another one of i
 MAX_EVIDENCE = 256  # bytes kept of what a proxy puts into a page: enough to know the injector by
 
 
-class Judged(msgspec.Struct, frozen=True):
+class Judged(msgspec.Struct):
     """What a judge saw of one request through a proxy; no level where the judge tells no headers."""
 
     anonymity: Anonymity | None
@@ -52,10 +53,18 @@ class JudgeUrl(msgspec.Struct, frozen=True):
 
     def request(self, nonce: str = "", absolute: bool = False, extra: bytes = b"") -> bytes:
         """GET with the nonce as `n` in the query; absolute for a forward proxy (RFC 9112 section 3.2.2)."""
-        path = self.path + (("&" if "?" in self.path else "?") + "n=" + nonce if nonce else "")
-        uri = f"http://{self.authority}{path}" if absolute else path
-        line = f"GET {uri} HTTP/1.1\r\nHost: {self.authority}\r\n".encode()
-        return line + REQUEST_HEADERS + extra + b"\r\n"
+        before, after = request_around_nonce(self, absolute)
+        if not nonce:
+            before = before.removesuffix(b"&n=").removesuffix(b"?n=")
+        return b"%b%b%b%b\r\n" % (before, nonce.encode(), after, extra)
+
+
+@lru_cache(maxsize=64)  # every check asks the same few judges
+def request_around_nonce(url: JudgeUrl, absolute: bool) -> tuple[bytes, bytes]:
+    """What stands before and behind the nonce in a request."""
+    uri = f"http://{url.authority}{url.path}" if absolute else url.path
+    before = f"GET {uri}{'&' if '?' in uri else '?'}n=".encode()
+    return before, f" HTTP/1.1\r\nHost: {url.authority}\r\n".encode() + REQUEST_HEADERS
 
 
 def parse_judge_url(text: str) -> JudgeUrl:
@@ -155,6 +164,8 @@ class Judge:
             return Anonymity.TRANSPARENT
         if seen.headers is None:
             return None
+        if not seen.headers:
+            return Anonymity.ELITE
         own = own_address_pattern(self._own | {local}) if local else self._own_pattern
         return classify(seen.headers, own, self._kind.baseline)
 

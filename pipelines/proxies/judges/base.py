@@ -1,12 +1,12 @@
 """What every kind of judge has in common."""
 
 from abc import ABC, abstractmethod
-from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import ClassVar
 
 import msgspec
 
+from eagleray.pipelines.addresses import ipv4_number
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 
@@ -18,11 +18,17 @@ class JudgeError(ValueError):
     """Raised where a URL or an answer is not that of a judge."""
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """What reached a judge: the client's address, and the headers; None where the kind tells none."""
+Headers = list[tuple[str, str]]
+
+
+class Seen(msgspec.Struct):
+    """What reached a judge: the client's address, and the headers.
+
+    No headers at all where those of our direct request came, which tell nothing; None where the kind tells none.
+    """
 
     client: str
-    headers: list[tuple[str, str]] | None
+    headers: Headers | None
 
 
 class Kind(ABC):
@@ -32,6 +38,9 @@ class Kind(ABC):
     session = ""  # what a nonce has to begin with, where the kind wants that
     own: frozenset[str]  # our addresses, as the judge sees them
     baseline: frozenset[str] = frozenset()  # headers that reach it without a proxy, in lower case
+    plain: object = (
+        None  # all headers of our direct request as `read` decodes them; None if they hold our address
+    )
 
     @abstractmethod
     def __init__(self, body: bytes) -> None:
@@ -61,18 +70,24 @@ def insist_on(nonce: str, query: str) -> None:
         raise ProbeFailed(Outcome.NOT_A_PROXY, "the nonce did not come back")
 
 
-def names_of(headers: list[tuple[str, str]]) -> frozenset[str]:
+def holds(headers: Headers, own: frozenset[str]) -> bool:
+    """True where one of our addresses stands in a header, as behind a judge's own front end."""
+    return any(address in value for _, value in headers for address in own)
+
+
+def names_of(headers: Headers) -> frozenset[str]:
     """The names of headers in lower case."""
     return frozenset(name.lower() for name, _ in headers)
 
 
-@lru_cache(maxsize=4096)  # an exit comes again with each protocol and each confirmation of a proxy
 def canonical(text: str) -> str:
     """A literal address in its canonical form; IPv4 out of IPv6, as dual-stack servers see it.
 
     Raises:
         ValueError: `text` is not an address, or one with a zone: any text may stand there.
     """
+    if ipv4_number(text) is not None:
+        return text
     if "%" in text:
         raise ValueError("an address with a zone")
     address = ip_address(text)

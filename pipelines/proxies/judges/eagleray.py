@@ -5,7 +5,7 @@ import re
 
 import msgspec
 
-from eagleray.pipelines.proxies.judges.base import Kind, Seen, canonical, names_of
+from eagleray.pipelines.proxies.judges.base import Kind, Seen, canonical, holds, names_of
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.proof import known_page, prove
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
@@ -40,6 +40,8 @@ class Eagleray(Kind):
             raise ValueError("no session")
         self.own = frozenset({canonical(answer.client)})
         self.baseline = names_of(answer.headers)
+        if not holds(answer.headers, self.own):
+            self.plain = answer.headers
         self.session, self._key = answer.session, bytes.fromhex(answer.key)
 
     def read(self, body: bytes, nonce: str) -> Seen:
@@ -48,7 +50,7 @@ class Eagleray(Kind):
         proven = hmac.compare_digest(answer.proof.encode(), prove(self._key, nonce).encode())
         if answer.nonce != nonce or not proven:
             raise ProbeFailed(Outcome.NOT_A_PROXY, "the judge's proof is missing or wrong")
-        return Seen(canonical(answer.client), answer.headers)
+        return Seen(canonical(answer.client), [] if answer.headers == self.plain else answer.headers)
 
     def known_page(self, nonce: str) -> bytes:
         """What the judge serves as its known page for `nonce`."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from eagleray.pipelines.proxies.judges.base import Kind, Seen, canonical, insist_on, names_of
+from eagleray.pipelines.proxies.judges.base import Kind, Seen, canonical, holds, insist_on, names_of
 
 
 class HttpbinAnswer(msgspec.Struct):
@@ -20,6 +20,8 @@ class HttpbinAnswer(msgspec.Struct):
     @property
     def origins(self) -> list[str]:
         """The addresses in `origin`: those of `X-Forwarded-For`, then the peer's."""
+        if "," not in self.origin:
+            return [self.origin]
         return [part.strip() for part in self.origin.split(",") if part.strip()]
 
 
@@ -38,11 +40,15 @@ class Httpbin(Kind):
         self.baseline = names_of(answer.pairs)
         if not self.own:
             raise ValueError("no origin")
+        if not holds(answer.pairs, self.own):
+            self.plain = answer.headers
 
     def read(self, body: bytes, nonce: str) -> Seen:
         """What reached the judge; it hides X-Forwarded-For from the headers and shows it in `origin`."""
         answer = decode(body)
         insist_on(nonce, answer.url.partition("?")[2])
         *forwarded, peer = answer.origins or [""]
+        if answer.headers == self.plain and not forwarded:
+            return Seen(canonical(peer), [])
         headers = [*answer.pairs, *(("X-Forwarded-For", address) for address in forwarded)]
         return Seen(canonical(peer), headers)

@@ -61,5 +61,9 @@ class Stream:
             if not (yield from self.receive(send)):
                 raise ProbeFailed(Outcome.CLOSED, f"closed in {step}")
             send = b""
+        return self.take(count)
+
+    def take(self, count: int) -> bytes:
+        """The first `count` bytes of the buffer, taken out of it."""
         taken, self.buffer = self.buffer[:count], self.buffer[count:]
         return taken

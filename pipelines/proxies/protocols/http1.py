@@ -24,14 +24,14 @@ TRANSFER_ENCODING = re.compile(rb"\ntransfer-encoding:([^\n]*)")
 CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;.*)?")
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct):
     """Status and header section; `lower` is the whole head in lower case, each line ended by a bare LF."""
 
     status: int
     lower: bytes
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct):
     """A final answer, its body whole."""
 
     status: int
@@ -50,38 +50,34 @@ def read_answer(stream: Stream, send: bytes = b"") -> Exchange[Answer]:
 
 def read_head(stream: Stream, send: bytes = b"") -> Exchange[Head]:
     """Send, and read status and headers of the final answer; interim answers (1xx) are passed over."""
-    for _ in range(MAX_INTERIM + 1):
-        head = yield from read_one_head(stream, send)
+    searched = interim = 0  # a head may come byte by byte: no byte of it is searched again and again
+    while True:
+        if send or (end := HEAD_END.search(stream.buffer, searched, MAX_HEAD)) is None:
+            refuse_non_http(stream.buffer)
+            searched = max(0, len(stream.buffer) - 2)
+            if not (yield from stream.receive(send)):
+                raise ProbeFailed(
+                    Outcome.CLOSED, "closed in HTTP headers" if stream.buffer else "closed unanswered"
+                )
+            send = b""
+            if stream.first_byte_at is None:
+                stream.first_byte_at = stream.now
+            continue
+        head = parse_head(stream.buffer[: end.start() + 1])
+        stream.buffer = stream.buffer[end.end() :]
         if head.status >= 200:
             return head
-        send = b""
-    raise ProbeFailed(Outcome.MALFORMED, f"HTTP: more than {MAX_INTERIM} interim answers")
-
-
-def read_one_head(stream: Stream, send: bytes) -> Exchange[Head]:
-    """Read one header section, interim or final."""
-    searched = 0  # a head may come byte by byte: no byte of it is searched again and again
-    while send or (end := HEAD_END.search(stream.buffer, searched, MAX_HEAD)) is None:
-        refuse_non_http(stream.buffer)
-        if len(stream.buffer) >= MAX_HEAD:
-            raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: headers beyond {MAX_HEAD} bytes")
-        searched = max(0, len(stream.buffer) - 2)
-        if not (yield from stream.receive(send)):
-            raise ProbeFailed(
-                Outcome.CLOSED, "closed in HTTP headers" if stream.buffer else "closed unanswered"
-            )
-        send = b""
-        if stream.first_byte_at is None:
-            stream.first_byte_at = stream.now
-    head = parse_head(stream.buffer[: end.start() + 1])
-    stream.buffer = stream.buffer[end.end() :]
-    return head
+        searched, interim = 0, interim + 1
+        if interim > MAX_INTERIM:
+            raise ProbeFailed(Outcome.MALFORMED, f"HTTP: more than {MAX_INTERIM} interim answers")
 
 
 def refuse_non_http(buffer: bytes) -> None:
-    """Give up at the first byte that can't begin an answer: the server speaks something else."""
+    """Give up at the first byte that can't begin an answer, the server speaks something else; or beyond the bound."""
     if not PREFIX.startswith(buffer[: len(PREFIX)]):
         raise ProbeFailed(Outcome.MALFORMED, TLS_ALERT if buffer[0] == 21 else "not HTTP")
+    if len(buffer) >= MAX_HEAD:
+        raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: headers beyond {MAX_HEAD} bytes")
 
 
 def parse_head(raw: bytes) -> Head:
@@ -94,18 +90,23 @@ def parse_head(raw: bytes) -> Head:
     lower = raw.lower().replace(b"\r\n", b"\n")
     if status is None or b"\r" in lower or b"\x00" in lower:
         raise ProbeFailed(Outcome.MALFORMED, "HTTP: status line or headers")
-    return Head(int(status[1]), FOLD.sub(b" ", lower))
+    if b"\n " in lower or b"\n\t" in lower:
+        lower = FOLD.sub(b" ", lower)
+    return Head(int(status[1]), lower)
 
 
 def read_body(stream: Stream, head: Head) -> Exchange[bytes]:
     """Read the body by the framing that the head announces (RFC 9112 section 6.3), and undo its codings."""
     if head.status in (204, 304):
         return b""
-    if codings := TRANSFER_ENCODING.findall(head.lower):  # overrides Content-Length
+    if b"\ntransfer-encoding:" in head.lower:  # overrides Content-Length
+        codings = TRANSFER_ENCODING.findall(head.lower)
         chunked = codings[-1].rpartition(b",")[2].strip() == b"chunked"
         body = yield from (read_chunks(stream) if chunked else read_to_end(stream))
     elif lengths := CONTENT_LENGTH.findall(head.lower):
-        body = yield from stream.exactly(content_length(lengths), step="HTTP body")
+        length = content_length(lengths)
+        whole = length <= len(stream.buffer)
+        body = stream.take(length) if whole else (yield from stream.exactly(length, step="HTTP body"))
     else:
         body = yield from read_to_end(stream)
     return coding.decode(head.lower, body, MAX_BODY) if b"\ncontent-encoding:" in head.lower else body
@@ -113,9 +114,12 @@ def read_body(stream: Stream, head: Head) -> Exchange[bytes]:
 
 def content_length(values: list[bytes]) -> int:
     """The one length that all Content-Length fields agree on (RFC 9110 section 8.6)."""
-    lengths = {length.strip() for value in values for length in value.split(b",")}
-    text = lengths.pop()
-    if lengths or not text.isdigit():
+    text = values[0].strip()
+    if len(values) > 1 or b"," in text:
+        text, *others = {length.strip() for length in b",".join(values).split(b",")}
+        if others:
+            raise ProbeFailed(Outcome.MALFORMED, "HTTP: several values of Content-Length")
+    if not text.isdigit():
         raise ProbeFailed(Outcome.MALFORMED, "HTTP: Content-Length")
     if len(text) > 18 or int(text) > MAX_BODY:
         raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: body beyond {MAX_BODY} bytes")
