@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from eagleray.actors.sources.base import DAY, HttpUrl, SourceSettings
 from eagleray.pipelines.addresses import parse_networks
 from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
+from eagleray.pipelines.proxies.dnsbl import MAX_ZONES, parse_nameserver, parse_zone
 from eagleray.pipelines.proxies.model import Anonymity, Protocol
 from eagleray.pipelines.proxies.targets import MAX_PAGES, TargetPage, parse_target_page, parse_tls_target
 
@@ -99,6 +100,20 @@ TlsTarget = Annotated[
 ]
 
 
+def nameserver(text: str) -> str:
+    """`text`, if it is empty or an address with or without a port.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text:
+        parse_nameserver(text)
+    return text
+
+
+Nameserver = Annotated[str, AfterValidator(nameserver)]
+
+
 class TargetSettings(Section):
     """A page that proxies are to be good for, and what its answer must be."""
 
@@ -142,6 +157,10 @@ class CheckSettings(Section):
     """Pages that a full check fetches through each proxy that works."""
     ca_file: str = ""
     """PEM file of certificates that are trusted beside the system's."""
+    dnsbl: tuple[Annotated[str, AfterValidator(parse_zone)], ...] = Field(default=(), max_length=MAX_ZONES)
+    """DNS block lists (their zones) that a full check asks about a living proxy's exit address."""
+    nameserver: Nameserver = ""
+    """`ADDRESS[:PORT]` of the nameserver that is asked for them; empty: the system's."""
 
     def rules(self) -> CheckRules:
         """How deep to look and how long to wait."""
@@ -155,6 +174,8 @@ class CheckSettings(Section):
             tls_target=None if self.tls_target == "off" else parse_tls_target(self.tls_target),
             pages=tuple(target.page() for target in self.targets),
             ca_file=self.ca_file and str(Path(self.ca_file).resolve()),  # actors have their own directories
+            dnsbl=self.dnsbl,
+            nameserver=self.nameserver,
         )
 
 

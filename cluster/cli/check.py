@@ -14,7 +14,15 @@ import typer
 from eagleray.cluster.cli.config import ConfigOption, read_settings
 from eagleray.cluster.cli.console import Exit, Format, chosen, fail, note
 from eagleray.cluster.cli.sheet import Sheet
-from eagleray.cluster.cli.target_flags import CaFile, Targets, TlsTarget, with_targets
+from eagleray.cluster.cli.target_flags import (
+    BlockListZones,
+    CaFile,
+    Nameserver,
+    Targets,
+    TlsTarget,
+    with_block_lists,
+    with_targets,
+)
 from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
 from eagleray.pipelines.proxies.model import Candidate, Protocol
 
@@ -70,6 +78,8 @@ def check(
     tls_target: TlsTarget = None,
     target: Targets = None,
     ca_file: CaFile = None,
+    dnsbl: BlockListZones = None,
+    nameserver: Nameserver = None,
     concurrency: Annotated[
         str | None,
         typer.Option(metavar="N|auto", help="Connections at a time; auto: what descriptors allow."),
@@ -94,7 +104,8 @@ def check(
     changes = {"depth": depth, "types": frozenset(types or ()), "connect_timeout": connect_timeout}
     changes |= {"timeout": timeout}
     rules = msgspec.structs.replace(job.rules, **{name: value for name, value in changes.items() if value})
-    job = job._replace(rules=with_targets(rules, tls_target, target or (), ca_file))
+    rules = with_targets(rules, tls_target, target or (), ca_file)
+    job = job._replace(rules=with_block_lists(rules, dnsbl or (), nameserver))
     if concurrency:
         job = job._replace(concurrency=parse_concurrency(concurrency))
     refuse_overwriting(inputs, output)

@@ -121,6 +121,7 @@ def row(report: CheckReport) -> dict[str, Any]:
         "first_byte_ms": min((time for time in times if time is not None), default=None),
         "step": "" if report.alive else failed_step(report),
         "targets": {url: msgspec.to_builtins(result) for url, result in report.targets.items()},
+        "dnsbl": report.dnsbl,
         "urls": proxy_urls(
             report.endpoint, working, [p for p in working if report.protocols[p].tls_to_proxy]
         ),

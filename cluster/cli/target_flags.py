@@ -1,4 +1,4 @@
-"""The flags of `check` that name targets beyond the judge."""
+"""The flags of `check` that name what is asked beyond the judge: targets and block lists."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ import typer
 
 from eagleray.cluster.cli.console import fail
 from eagleray.pipelines.proxies.check_plan import CheckRules
+from eagleray.pipelines.proxies.dnsbl import MAX_ZONES, parse_nameserver, parse_zone
 from eagleray.pipelines.proxies.targets import MAX_PAGES, parse_target_page, parse_tls_target
 
 TlsTarget = Annotated[
@@ -29,6 +30,22 @@ Targets = Annotated[
 ]
 CaFile = Annotated[
     Path | None, typer.Option("--ca-file", help="PEM file of certificates to trust beside the system's.")
+]
+BlockListZones = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dnsbl",
+        metavar="ZONE",
+        help="DNS block list to ask about the exit address of each proxy that works; repeatable.",
+    ),
+]
+Nameserver = Annotated[
+    str | None,
+    typer.Option(
+        "--nameserver",
+        metavar="ADDRESS[:PORT]",
+        help="Nameserver to ask for block lists instead of the system's: many refuse public resolvers.",
+    ),
 ]
 
 
@@ -53,6 +70,22 @@ def with_targets(
             f"--target: {len(pages)} of them", f"Each costs every proxy a connection: give up to {MAX_PAGES}."
         )
     return msgspec.structs.replace(rules, pages=pages)
+
+
+def with_block_lists(rules: CheckRules, zones: Sequence[str], nameserver: str | None) -> CheckRules:
+    """The rules with what the flags say; a wrong one ends the command."""
+    try:
+        found = tuple(map(parse_zone, zones)) or rules.dnsbl
+    except ValueError as error:
+        fail(f"--dnsbl: {error}", "It looks like zen.spamhaus.org.")
+    if len(found) > MAX_ZONES:
+        fail(f"--dnsbl: {len(found)} of them", f"Each is asked about every proxy: give up to {MAX_ZONES}.")
+    try:
+        if nameserver:
+            parse_nameserver(nameserver)
+    except ValueError as error:
+        fail(f"--nameserver: {error}", "It looks like 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53.")
+    return msgspec.structs.replace(rules, dnsbl=found, nameserver=nameserver or rules.nameserver)
 
 
 def readable(ca_file: Path) -> str:

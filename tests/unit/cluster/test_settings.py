@@ -336,8 +336,23 @@ def test_targets_become_pages_with_their_rules(write):
         ("tls_target: example.com", "tls_target"),
         ('targets: [{url: "ftp://example.com/"}]', "targets.0"),
         ('targets: [{url: "http://example.com/", status: [99]}]', "targets.0.status.0"),
+        ("dnsbl: [bl.example, 'https://bl.example']", "dnsbl.1"),
+        (f"dnsbl: [{', '.join(['bl.example'] * 17)}]", "dnsbl"),
+        ("nameserver: dns.example", "nameserver"),
     ],
 )
-def test_a_target_that_is_none(write, check, place):
+def test_a_target_or_a_block_list_that_is_none(write, check, place):
     [problem] = problems(write(f"pipelines: {{proxies: {{check: {{{check}}}}}}}"))
     assert f"pipelines.proxies.check.{place}" in problem
+
+
+def test_block_lists_and_their_nameserver(write, monkeypatch):
+    monkeypatch.setenv("EAGLERAY_PIPELINES__PROXIES__CHECK__DNSBL", "BL.example., zen.example")
+    rules = load(
+        write("pipelines: {proxies: {check: {nameserver: '[::1]:5353'}}}")
+    ).pipelines.proxies.check.rules()
+    assert rules.dnsbl == ("bl.example", "zen.example")
+    assert rules.nameserver == "[::1]:5353"
+    monkeypatch.delenv("EAGLERAY_PIPELINES__PROXIES__CHECK__DNSBL")
+    rules = load(write("")).pipelines.proxies.check.rules()
+    assert (rules.dnsbl, rules.nameserver) == ((), "")
