@@ -131,7 +131,7 @@ class Checker:
 
     async def _pull(self, checks: Checks) -> None:
         while True:
-            room = checks.room(self._concurrency)
+            room = checks.room
             if room <= 0 or len(self._deliveries) >= DELIVERIES:
                 self._changed.clear()
                 await self._changed.wait()

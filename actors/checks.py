@@ -4,17 +4,19 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 from eagleray.actors.exchanges import exchange_for
 from eagleray.actors.judges import JudgePool
-from eagleray.actors.net.admission import Admission
-from eagleray.actors.net.engine import Connection, Engine
+from eagleray.actors.net.admission import Admission, limited_network
+from eagleray.actors.net.connection import Connection
+from eagleray.actors.net.engine import Engine
 from eagleray.pipelines.proxies.attempt import Attempt, Step
 from eagleray.pipelines.proxies.check_plan import CheckPlan, CheckRules
 from eagleray.pipelines.proxies.judging import Judge
 from eagleray.pipelines.proxies.model import Candidate, CheckReport, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.protocols.exchange import Stream
+from eagleray.pipelines.proxies.protocols.exchange import Exchange
 from eagleray.pipelines.proxies.weighing import doubtful
 
 MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2.5 kB each
@@ -29,66 +31,29 @@ class Checks:
 
     def __init__(self, engine: Engine, judges: JudgePool, rules: CheckRules, node: str = "") -> None:
         self._engine = engine
-        self._admission = Admission(engine, rules.per_host, rules.per_network)
+        self.admission = Admission(engine, rules.per_host, rules.per_network)
         self.judges = judges
-        self._rules = rules
-        self._node = node
-        self._randoms = randoms()
+        self.rules = rules
+        self.node = node
+        self.randoms = randoms()
         self.running = 0  # checks begun and not ended
 
-    def room(self, limit: int) -> int:
-        """How many more to begin for `limit` connections; those that wait for a crowded host count not."""
-        return limit + min(self._admission.waiting, MAX_HELD) - self.running
+    @property
+    def room(self) -> int:
+        """How many more to begin; those that wait for a crowded host count not."""
+        return self._engine.limit + min(self.admission.waiting, MAX_HELD) - self.running
 
     def begin(self, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
         """Check `candidate`; `done` is called once, from the event loop."""
         self.running += 1
         Check(self, candidate, done).begin()
 
-    # What one check needs of them all
-
-    def connection(self, check: "Check", attempt: Attempt, judge: Judge) -> Connection:
-        """The connection for one attempt at a judge, its exchange prepared."""
-        endpoint, rules = check.candidate.endpoint, self._rules
-        stream = Stream()
-        nonce = judge.nonce(next(self._randoms))
-        return Connection(
-            endpoint.host,
-            endpoint.port,
-            stream,
-            exchange_for(stream, endpoint, attempt, rules, judge, nonce),
-            partial(check.ended, attempt, judge),
-            connect_timeout=rules.connect_timeout,
-            timeout=attempt.timeout or rules.timeout,
-            silence=None if attempt.confirming else rules.silence,
-            on_silence=partial(check.silent, attempt),
-        )
-
-    def start(self, connection: Connection, after: float) -> None:
-        """Run a connection, now or after so many seconds."""
-        if after:
-            self._engine.later(after, partial(self._admission.run, connection))
+    def start(self, trial: "Trial") -> None:
+        """Run an attempt, now or after the time that it is to wait."""
+        if trial.attempt.after:
+            self._engine.later(trial.attempt.after, partial(self.admission.run, trial))
         else:
-            self._admission.run(connection)
-
-    def drop(self, connection: Connection) -> None:
-        """End a connection that no longer matters."""
-        self._admission.drop(connection)
-
-    def plan(self, candidate: Candidate, judge: Judge) -> CheckPlan:
-        """A new plan by the rules."""
-        return CheckPlan(candidate, self._rules, known_page=judge.known_url is not None)
-
-    def finish(self, check: "Check") -> CheckReport:
-        """The report of a check that is over."""
-        self.running -= 1
-        return check.plan.report(check.began_at, self._node)
-
-    def unjudged(self, candidate: Candidate) -> CheckReport:
-        """The report of a check that found no judge."""
-        self.running -= 1
-        unavailable = Outcome.JUDGE_UNAVAILABLE
-        return CheckReport(candidate.endpoint, unavailable, {}, checked_at=time.time(), node=self._node)
+            self.admission.run(trial)
 
 
 class Check:
@@ -99,82 +64,138 @@ class Check:
     """
 
     __slots__ = (
-        "_checks",
+        "_began_at",
         "_done",
         "_doubted_at",
         "_judge",
         "_open",
+        "_plan",
         "_runs",
-        "began_at",
         "candidate",
-        "plan",
+        "checks",
+        "network",
     )
 
     def __init__(self, checks: Checks, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
-        self._checks = checks
-        self._done = done
-        self._open: set[Connection] = set()
-        self._runs = 0
+        self.checks = checks
         self.candidate = candidate
+        self.network = limited_network(candidate.endpoint.host)
+        self._done = done
+        self._open: set[Trial] = set()
+        self._runs = 0
 
     def begin(self) -> None:
         """Start the first attempt as soon as there is a judge."""
-        self._checks.judges.wait(self._begin)
+        self.checks.judges.wait(self._begin)
 
     def _begin(self, judge: Judge | None) -> None:
         if judge is None or self._runs == MAX_RUNS:
-            self._done(self._checks.unjudged(self.candidate))
+            self._report_unjudged()
             return
         self._runs += 1
         self._judge = judge
         self._doubted_at = 0.0  # when it last failed by what may be the judge's fault (`clock`)
-        self.plan = self._checks.plan(self.candidate, judge)
-        self.began_at = time.time()
-        self._start(self.plan.begin())
+        self._plan = CheckPlan(self.candidate, self.checks.rules, known_page=judge.known_url is not None)
+        self._began_at = time.time()
+        self._start(self._plan.begin())
 
-    def ended(self, attempt: Attempt, judge: Judge, connection: Connection) -> None:
-        """One connection is over."""
-        self._open.discard(connection)
-        outcome = connection.outcome or Outcome.CLOSED
-        if judge is not self._judge and outcome is not Outcome.OK:
+    def ended(self, trial: "Trial", outcome: Outcome) -> None:
+        """One attempt is over."""
+        self._open.discard(trial)
+        attempt = trial.attempt
+        if trial.judge is not self._judge and outcome is not Outcome.OK:
             self._connect(attempt, self._judge)  # the word of another judge alone condemns nobody
             return
-        if attempt.step in OF_THE_JUDGE and doubtful(outcome):
-            self._doubted_at = connection.ended_at
-        value = connection.value if outcome is Outcome.OK else None
-        self._start(self.plan.ended(attempt, protocol_report(connection), value))
-        if self.plan.over:
+        if doubtful(outcome) and attempt.step in OF_THE_JUDGE:
+            self._doubted_at = trial.ended_at
+        if attempts := self._plan.ended(attempt, trial.report(outcome), trial.value):
+            self._start(attempts)
+        elif self._plan.over:
             self._end()
 
     def silent(self, attempt: Attempt) -> None:
         """One connection has brought nothing for a while."""
-        self._start(self.plan.silent(attempt))
+        self._start(self._plan.silent(attempt))
 
     def _start(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:
-            judges, judge = self._checks.judges, self._judge
-            self._connect(attempt, judges.other(judge) if attempt.confirming else judge)
+            judge = self.checks.judges.other(self._judge) if attempt.confirming else self._judge
+            self._connect(attempt, judge)
 
     def _connect(self, attempt: Attempt, judge: Judge) -> None:
-        connection = self._checks.connection(self, attempt, judge)
-        self._open.add(connection)
-        self._checks.start(connection, attempt.after)
+        trial = Trial(self, attempt, judge)
+        self._open.add(trial)
+        self.checks.start(trial)
 
     def _end(self) -> None:
         """Report, once it is known whether the judge was up when something failed."""
         for beside in self._open:
-            self._checks.drop(beside)
+            self.checks.admission.drop(beside)
         self._open.clear()
         if self._doubted_at:
-            self._checks.judges.vouch(self._judge, self._doubted_at, self._report)
+            self.checks.judges.vouch(self._judge, self._doubted_at, self._report)
         else:
             self._report(True)
 
     def _report(self, judge_was_up: bool) -> None:
-        if judge_was_up:
-            self._done(self._checks.finish(self))
-        else:
+        if not judge_was_up:
             self.begin()
+            return
+        self.checks.running -= 1
+        self._done(self._plan.report(self._began_at, self.checks.node))
+
+    def _report_unjudged(self) -> None:
+        """There is no judge."""
+        self.checks.running -= 1
+        endpoint, node = self.candidate.endpoint, self.checks.node
+        unavailable = Outcome.JUDGE_UNAVAILABLE
+        self._done(CheckReport(endpoint, unavailable, {}, checked_at=time.time(), node=node))
+
+
+class Trial(Connection):
+    """The connection of one attempt of a check."""
+
+    __slots__ = ("_check", "attempt", "judge")
+
+    def __init__(self, check: Check, attempt: Attempt, judge: Judge) -> None:
+        endpoint, rules = check.candidate.endpoint, check.checks.rules
+        silence = None if attempt.confirming else rules.silence
+        timeout = attempt.timeout or rules.timeout
+        super().__init__(endpoint.host, endpoint.port, rules.connect_timeout, timeout, silence)
+        self.network = check.network
+        self.attempt = attempt
+        self.judge = judge
+        self._check = check
+
+    def converse(self) -> Exchange[Any]:
+        """The probe."""
+        checks = self._check.checks
+        nonce = self.judge.nonce(next(checks.randoms))
+        return exchange_for(
+            self, self._check.candidate.endpoint, self.attempt, checks.rules, self.judge, nonce
+        )
+
+    def ended(self) -> None:
+        """Tell the check."""
+        if self.network is not None:
+            self._check.checks.admission.left(self)
+        self._check.ended(self, self.outcome or Outcome.CLOSED)
+
+    def silent(self) -> None:
+        """Tell the check."""
+        self._check.silent(self.attempt)
+
+    def report(self, outcome: Outcome) -> ProtocolReport:
+        """How it ended, in milliseconds since it was opened."""
+        opened, connected, tunnel, first = self.opened_at, self.connected_at, self.tunnel_at, self.first_byte_at
+        return ProtocolReport(
+            outcome,
+            None if connected is None else round((connected - opened) * 1000, 3),
+            None if tunnel is None else round((tunnel - opened) * 1000, 3),
+            None if first is None else round((first - opened) * 1000, 3),
+            round((self.ended_at - opened) * 1000, 3),
+            self.detail,
+        )
 
 
 def randoms() -> Iterator[str]:
@@ -184,21 +205,3 @@ def randoms() -> Iterator[str]:
         block = os.urandom(NONCES_A_DRAW * NONCE_BYTES).hex()
         for at in range(0, len(block), size):
             yield block[at : at + size]
-
-
-def protocol_report(connection: Connection) -> ProtocolReport:
-    """A connection's end in milliseconds since it was opened."""
-    opened, stream = connection.opened_at, connection.stream
-    return ProtocolReport(
-        outcome=connection.outcome or Outcome.CLOSED,
-        connect_ms=milliseconds(opened, connection.connected_at),
-        handshake_ms=milliseconds(opened, stream.tunnel_at),
-        first_byte_ms=milliseconds(opened, stream.first_byte_at),
-        total_ms=milliseconds(opened, connection.ended_at),
-        detail=connection.detail,
-    )
-
-
-def milliseconds(start: float, end: float | None) -> float | None:
-    """From one moment to another (seconds), to the microsecond."""
-    return None if end is None else round((end - start) * 1000, 3)

@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
+from functools import partial
 
-from eagleray.actors.net.engine import Connection, Engine
+from eagleray.actors.net.direct import Direct
+from eagleray.actors.net.engine import Engine
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.judging import Judge, JudgeError, JudgeUrl, parse_judge_url
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols import http1
-from eagleray.pipelines.proxies.protocols.exchange import Stream
 
 CONNECT_TIMEOUT = 3.0  # seconds; a judge that needs longer would spoil every check
 TIMEOUT = 5.0
@@ -55,20 +56,8 @@ async def fetch(url: JudgeUrl, address: str, engine: Engine, nonce: str = "") ->
     Raises:
         JudgeError: none came.
     """
-    ended: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
-
-    def over(connection: Connection) -> None:
-        if not ended.done():  # whoever waited may have been cancelled
-            ended.set_result(connection)
-
-    stream = Stream()
-    exchange = http1.read_answer(stream, url.request(nonce))
-    engine.run(
-        Connection(
-            address, url.port, stream, exchange, over, connect_timeout=CONNECT_TIMEOUT, timeout=TIMEOUT
-        )
-    )
-    connection = await ended
+    request = partial(http1.read_answer, send=url.request(nonce))
+    connection = await Direct(address, url.port, CONNECT_TIMEOUT, TIMEOUT, request).run(engine)
     if connection.outcome is not Outcome.OK:
         raise JudgeError(f"judge {url}: {connection.outcome} {connection.detail}".rstrip())
     answer: http1.Answer = connection.value

@@ -10,7 +10,8 @@ from itertools import chain
 import msgspec
 
 from eagleray.actors.judge_requests import ask_directly, fetch
-from eagleray.actors.net.engine import Engine, clock
+from eagleray.actors.net.connection import clock
+from eagleray.actors.net.engine import Engine
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.alternatives import Alternatives, AskRules, quorum
 from eagleray.pipelines.proxies.judging import Judge, JudgeError
@@ -60,6 +61,7 @@ class JudgePool:
         self._waiting: list[Callable[[Judge | None], None]] = []
         self._watches: list[asyncio.Task[None]] = []
         self._patience: asyncio.TimerHandle | None = None
+        self.judges: list[Judge] = []  # those that may be used, in the order of the configuration
         self.given_up = False  # no judge has answered for so long that checks no longer wait for one
 
     async def start(self) -> None:
@@ -86,11 +88,6 @@ class JudgePool:
     # What checks need
 
     @property
-    def judges(self) -> list[Judge]:
-        """The judges that may be used, in the order of the configuration."""
-        return [member.judge for member in self._alternatives.healthy if member.judge]
-
-    @property
     def problem(self) -> str:
         """Why there is no judge, or empty."""
         if self.judges:
@@ -103,9 +100,8 @@ class JudgePool:
 
     def wait(self, then: Callable[[Judge | None], None]) -> None:
         """Call `then` with a judge, at once or as soon as there is one; with None once that is given up."""
-        member = self._alternatives.first()
-        if member or self.given_up:
-            then(member.judge if member else None)
+        if self.judges or self.given_up:
+            then(self.judges[0] if self.judges else None)
         else:
             self._waiting.append(then)
 
@@ -166,12 +162,17 @@ class JudgePool:
             logger.warning("judge %s is used again", hide_in_url(member.url))
         member.judge, member.error, member.proven_at = judge, "", proven_at
         self._alternatives.answered(member)
+        self._list_judges()
 
     def _set_aside(self, member: Member, error: str) -> None:
         if error != member.error:
             logger.warning("%s; it is set aside until it answers", error)
         member.judge, member.error = None, error
         self._alternatives.failed(member)
+        self._list_judges()
+
+    def _list_judges(self) -> None:
+        self.judges = [member.judge for member in self._alternatives.healthy if member.judge]
 
     def _compare(self) -> None:
         """Set aside who is outvoted by now; what any other judge sees is an address of ours."""

@@ -3,15 +3,16 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
-from eagleray.actors.net.engine import Connection, Engine
+from eagleray.actors.net.direct import Direct
+from eagleray.actors.net.engine import Engine
 from eagleray.actors.net.tls import peer_certificate, verifying
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.protocols.exchange import Stream
 from eagleray.pipelines.proxies.protocols.target import Target
 
 LOOKUP_TIMEOUT = 3.0  # seconds; without a network some resolvers try for half a minute
@@ -51,21 +52,9 @@ async def ask_tls_target(target: Target, ca_file: str, engine: Engine, allowed: 
         TlsTargetError: no address, one that may not be dialled, no answer, or not a trusted one.
         OSError: the file of certificates can't be read.
     """
-    stream = Stream()
-    handshake = peer_certificate(stream, verifying(ca_file), target.host)
+    handshake = partial(peer_certificate, context=verifying(ca_file), server_name=target.host)
     address = await resolve(target, allowed)
-    ended: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
-    connection = Connection(
-        address,
-        target.port,
-        stream,
-        handshake,
-        lambda connection: None if ended.done() else ended.set_result(connection),
-        connect_timeout=CONNECT_TIMEOUT,
-        timeout=TIMEOUT,
-    )
-    engine.run(connection)
-    await ended
+    connection = await Direct(address, target.port, CONNECT_TIMEOUT, TIMEOUT, handshake).run(engine)
     if connection.outcome is not Outcome.OK:
         raise TlsTargetError(f"{connection.outcome} {connection.detail}".rstrip())
 

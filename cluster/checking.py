@@ -65,7 +65,7 @@ async def check(
             on_judge(judges.judges[0])
         found = await without_dead_target(rules or CheckRules(), engine, allowed, on_warning)
         checks = Checks(engine, judges, found)
-        async for report in drain(checks, as_candidates(endpoints), engine.limit):
+        async for report in drain(checks, as_candidates(endpoints)):
             yield report
     finally:
         await judges.close()
@@ -88,8 +88,8 @@ def as_candidates(endpoints: Iterable[str | Candidate]) -> Iterator[Candidate]:
             yield item
 
 
-async def drain(checks: Checks, candidates: Iterator[Candidate], limit: int) -> AsyncIterator[CheckReport]:
-    """Keep up to `limit` checks running until `candidates` ends; give their reports as they come.
+async def drain(checks: Checks, candidates: Iterator[Candidate]) -> AsyncIterator[CheckReport]:
+    """Keep as many checks running as there is room for until `candidates` ends; give their reports as they come.
 
     Candidates are pulled in a thread: they may come from a pipe that has nothing to say for a while. Where
     pulling fails, what was pulled before is checked first.
@@ -106,7 +106,7 @@ async def drain(checks: Checks, candidates: Iterator[Candidate], limit: int) -> 
     failure: BaseException | None = None
     more = True
     while more or checks.running or reports:
-        if more and pull is None and checks.room(limit) > 0:
+        if more and pull is None and checks.room > 0:
             pull = asyncio.create_task(in_daemon_thread(partial(pull_turn, candidates, pulled)))
             pull.add_done_callback(lambda _: wake.set())
         if not reports:

@@ -6,6 +6,8 @@ import socket
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.outcome import Outcome
 
+Socket = socket.SocketType  # without what `socket.socket` adds in Python, which costs as much as the call
+
 LOCAL = {
     errno.EMFILE: "no file descriptor left: raise `ulimit -n`",
     errno.ENFILE: "no file descriptor left on this machine",
@@ -35,7 +37,7 @@ class DialFailed(Exception):
         self.shortage = shortage  # it may work once other connections have ended
 
 
-def dial(host: str, port: int, allowed: Allowed) -> socket.socket:
+def dial(host: str, port: int, allowed: Allowed) -> Socket:
     """Begin a connection to a literal address; it is made, or fails, later.
 
     Raises:
@@ -45,7 +47,7 @@ def dial(host: str, port: int, allowed: Allowed) -> socket.socket:
         raise DialFailed(Outcome.BLOCKED_ADDRESS, "not a global address, and no allowed range holds it")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = Socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     except OSError as error:
         raise failed(error.errno or 0) from error
     code = sock.connect_ex((host, port))

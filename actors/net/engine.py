@@ -2,116 +2,59 @@
 
 An edge-triggered epoll of its own hangs in the loop as one reader, one timer wheel holds every deadline: a
 connection costs no task, no transport and no timer handle. A connection that is made sends and receives for
-its exchange until that returns or fails; the owner hears of it by `on_end`.
+its exchange until that returns or fails; its owner hears of it by `ended`.
 """
 
 import asyncio
 import errno
 import select
 import socket
-import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
+from eagleray.actors.net.connection import Connection, clock
 from eagleray.actors.net.dial import DialFailed, dial, failed
 from eagleray.actors.net.wheel import TICK, TimerWheel
 from eagleray.pipelines.addresses import Allowed
+from eagleray.pipelines.concurrency import Concurrency
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.protocols.exchange import Exchange, ProbeFailed, Stream
+from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 
 EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 BROKEN = select.EPOLLERR | select.EPOLLHUP
-ENDING = select.EPOLLRDHUP | select.EPOLLHUP
+ENDING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+READABLE = select.EPOLLIN | ENDING
 RECEIVE = 8192  # bytes a recv: an honest answer fits
-EVENTS_A_TURN = 256  # the loop gets to run between turns, so its lag stays in milliseconds
+EVENTS_A_TURN = 128  # the loop gets to run between turns, so its lag stays in milliseconds
 STARTS_A_TURN = 64
-STARTS_A_SECOND = 8_000  # an unpaced burst of SYNs inflates every connect time measured meanwhile
+STARTS_A_SECOND = 12_000  # an unpaced burst of SYNs inflates every connect time measured meanwhile
 BURST = 0.05  # seconds of starts that may be made up for
-
-clock = time.monotonic
-
-
-class Connection:
-    """One exchange over one TCP connection: what to do before, what came of it after.
-
-    Times are of `clock`, in seconds. `outcome` is OK where the exchange returned `value`.
-    """
-
-    __slots__ = (
-        "connect_timeout",
-        "connected_at",
-        "deadline",
-        "detail",
-        "ended_at",
-        "exchange",
-        "host",
-        "on_end",
-        "on_silence",
-        "opened_at",
-        "outcome",
-        "port",
-        "silence",
-        "sock",
-        "stream",
-        "timeout",
-        "unsent",
-        "value",
-    )
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        stream: Stream,
-        exchange: Exchange[Any],
-        on_end: Callable[["Connection"], None],
-        *,
-        connect_timeout: float,
-        timeout: float,
-        silence: float | None = None,
-        on_silence: Callable[[], None] | None = None,
-    ) -> None:
-        self.host = host
-        self.port = port
-        self.stream = stream
-        self.exchange = exchange
-        self.on_end = on_end
-        self.connect_timeout = connect_timeout  # seconds to the end of the TCP handshake
-        self.timeout = timeout  # seconds from there to the end of the exchange
-        self.silence = silence  # seconds without a byte after which `on_silence` is called; None: heard
-        self.on_silence = on_silence
-        self.sock: socket.socket | None = None
-        self.unsent = b""
-        self.deadline = self.opened_at = 0.0
-        self.connected_at: float | None = None
-        self.ended_at = 0.0
-        self.outcome: Outcome | None = None
-        self.detail = ""
-        self.value: Any = None
-
-    def release(self) -> None:
-        """Let go of everything large: the wheel keeps the connection itself until its deadline is past."""
-        del self.stream, self.exchange, self.on_end
 
 
 class Engine:
     """Runs connections, at most `limit` at a time, in the running event loop; `close` ends them all."""
 
-    def __init__(self, allowed: Allowed, limit: int) -> None:
+    def __init__(self, allowed: Allowed, most: int) -> None:
+        """Hold up to `most` connections, fewer where this machine shows that it can't keep up."""
         self._allowed = allowed
-        self._limit = limit
         self._epoll = select.epoll()
         self._open: dict[int, Connection] = {}
         self._waiting: deque[Connection] = deque()
         now = clock()
-        self._deadlines: TimerWheel[Connection] = TimerWheel(now)
+        self.concurrency = Concurrency(most, now)
+        self._deadlines: TimerWheel[int] = TimerWheel(
+            now
+        )  # descriptors: one that was reused has its own, later
         self._timers: TimerWheel[Callable[[], None]] = TimerWheel(now)
         self._allowance, self._allowed_at = 0.0, now
+        self._drained_at = now  # everything that had come by then has been handled
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._epoll.fileno(), self._on_ready)
         self._ticker: asyncio.TimerHandle | None = None
-        self.lag = 0.0  # the latest tick's lateness, seconds
+        self._wait = (
+            0.0  # seconds for which something that came waited to be handled; the worst since the last tick
+        )
+        self.lag = 0.0  # the same at the last tick, or that tick's lateness
 
     @property
     def load(self) -> int:
@@ -121,21 +64,23 @@ class Engine:
     @property
     def limit(self) -> int:
         """Connections open at a time, at most."""
-        return self._limit
+        return self.concurrency.limit
 
     def run(self, connection: Connection) -> None:
         """Take a connection; it is opened as soon as limit and pace allow."""
         self._waiting.append(connection)
-        self._arm()
+        if self._ticker is None:
+            self._arm()
 
     def later(self, delay: float, action: Callable[[], None]) -> None:
         """Call `action` after `delay` seconds."""
         self._timers.add(clock() + delay, action)
-        self._arm()
+        if self._ticker is None:
+            self._arm()
 
     def drop(self, connection: Connection) -> None:
-        """End a connection whose result nobody wants any more; `on_end` is not called."""
-        connection.on_end = ignore
+        """End a connection whose result nobody wants any more; `ended` is not called."""
+        connection.dropped = True
         if connection.sock is not None:
             self._end(connection, Outcome.CLOSED, "dropped")
 
@@ -158,86 +103,99 @@ class Engine:
         now = clock()
         earned = (now - self._allowed_at) * STARTS_A_SECOND
         self._allowance, self._allowed_at = min(self._allowance + earned, BURST * STARTS_A_SECOND), now
-        for _ in range(STARTS_A_TURN):
-            if not self._waiting or self._allowance < 1 or len(self._open) >= self._limit:
-                return
-            self._allowance -= 1
-            if not self._begin(self._waiting.popleft()):
+        room = min(STARTS_A_TURN, int(self._allowance), self.concurrency.limit - len(self._open))
+        while room > 0 and self._waiting:
+            room -= 1
+            connection = self._waiting.popleft()
+            if not connection.dropped and not self._begin(connection):
                 return
 
     def _begin(self, connection: Connection) -> bool:
         """Open a connection; False where this machine is short of something and it has to wait."""
-        if connection.on_end is ignore:
-            return True
-        connection.opened_at = clock()
+        self._allowance -= 1
+        connection.opened_at = now = clock()
         try:
             sock = dial(connection.host, connection.port, self._allowed)
         except DialFailed as failure:
             if failure.shortage and self._open:
                 self._waiting.appendleft(connection)
+                self.concurrency.short_of(failure.detail, len(self._open), now)
                 return False
             self._end(connection, failure.outcome, failure.detail)
             return True
         connection.sock = sock
-        self._open[sock.fileno()] = connection
-        self._epoll.register(sock.fileno(), EVENTS)
-        self._expire_at(connection, connection.opened_at + connection.connect_timeout)
+        fd = sock.fileno()
+        self._open[fd] = connection
+        self._epoll.register(fd, EVENTS)
+        connection.deadline = now + connection.connect_timeout
+        self._deadlines.add(connection.deadline, fd)
         return True
 
     # Moving bytes
 
     def _on_ready(self) -> None:
-        for fd, events in self._epoll.poll(0, EVENTS_A_TURN):
-            if connection := self._open.get(fd):
-                self._on_event(connection, events)
-        self._start()
+        asked_at, connections = clock(), self._open
+        events = self._epoll.poll(0, EVENTS_A_TURN)
+        for fd, event in events:
+            if (connection := connections.get(fd)) is not None:
+                self._on_event(connection, event)
+        if len(events) < EVENTS_A_TURN:
+            self._drained_at = asked_at
+        if self._waiting:
+            self._start()
 
-    def _on_event(self, connection: Connection, events: int) -> None:
-        if connection.connected_at is None and not self._on_connect(connection, events):
+    def _on_event(self, connection: Connection, event: int) -> None:
+        if connection.exchange is None:
+            if event & BROKEN:
+                self._on_broken(connection)
+            elif event & select.EPOLLOUT and self._on_connect(connection) and event & select.EPOLLIN:
+                self._receive(connection, event & ENDING)
             return
-        if connection.unsent and events & select.EPOLLOUT and not self._send(connection, b""):
+        if connection.unsent and event & select.EPOLLOUT and not self._send(connection, b""):
             return
-        if events & (select.EPOLLIN | ENDING | select.EPOLLERR):
-            self._receive(connection, bool(events & (ENDING | select.EPOLLERR)))
+        if event & READABLE:
+            self._receive(connection, event & ENDING)
 
-    def _on_connect(self, connection: Connection, events: int) -> bool:
-        """The TCP handshake is over: begin the exchange; False where there is none."""
+    def _on_broken(self, connection: Connection) -> None:
+        """No connection came about."""
         assert connection.sock is not None
-        if events & BROKEN:
-            code = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            failure = failed(code or errno.ECONNRESET)
-            self._end(connection, failure.outcome, failure.detail)
-            return False
-        if not events & select.EPOLLOUT:
-            return False
-        if ":" in connection.host:
-            connection.stream.local = connection.sock.getsockname()[0].partition("%")[0]
-        now = connection.connected_at = connection.stream.now = clock()
-        patience = connection.timeout if connection.silence is None else connection.silence
-        self._expire_at(connection, now + min(patience, connection.timeout))
-        return self._advance(connection, None, first=True)
+        code = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        failure = failed(code or errno.ECONNRESET)
+        self._end(connection, failure.outcome, failure.detail)
 
-    def _receive(self, connection: Connection, ending: bool) -> None:
+    def _on_connect(self, connection: Connection) -> bool:
+        """The TCP handshake is over: begin the exchange; False where it has already failed."""
+        assert connection.sock is not None
+        if ":" in connection.host:
+            connection.local = connection.sock.getsockname()[0].partition("%")[0]
+        now = connection.connected_at = connection.now = clock()
+        patience = connection.timeout if connection.silence is None else connection.silence
+        connection.deadline = now + min(patience, connection.timeout)
+        self._deadlines.add(connection.deadline, connection.sock.fileno())
+        connection.exchange = connection.converse()
+        return self._advance(connection, None)
+
+    def _receive(self, connection: Connection, ending: int) -> None:
         """Read until nothing is left: the edge that told of it comes only once."""
-        while connection.sock is not None:
+        while (sock := connection.sock) is not None:
             try:
-                chunk = connection.sock.recv(RECEIVE)
+                chunk = sock.recv(RECEIVE)
             except BlockingIOError:
                 return
             except OSError as error:
                 self._end(connection, Outcome.RESET, errno.errorcode.get(error.errno or 0, ""))
                 return
-            connection.stream.now = clock()
-            connection.silence = None
-            if not self._advance(connection, chunk or None):
-                return
-            if len(chunk) < RECEIVE and not ending:
+            if chunk:
+                self._wait = max(self._wait, connection.stamp(sock, clock()))
+                connection.silence = None
+            if not self._advance(connection, chunk or None) or (len(chunk) < RECEIVE and not ending):
                 return
 
-    def _advance(self, connection: Connection, chunk: bytes | None, first: bool = False) -> bool:
-        """Hand a chunk to the exchange and send what it yields; False once it is over."""
+    def _advance(self, connection: Connection, chunk: bytes | None) -> bool:
+        """Hand over a chunk (None begins and ends), send what the exchange yields; False once it is over."""
+        assert connection.exchange is not None
         try:
-            out = next(connection.exchange) if first else connection.exchange.send(chunk)
+            out = connection.exchange.send(chunk)
         except StopIteration as result:
             connection.value = result.value
             self._end(connection, Outcome.OK, "")
@@ -265,49 +223,46 @@ class Engine:
     # Time
 
     def _arm(self) -> None:
-        if self._ticker is None:
-            self._ticker = self._loop.call_later(TICK, self._on_tick, clock() + TICK)
+        self._ticker = self._loop.call_later(TICK, self._on_tick, clock() + TICK)
 
     def _on_tick(self, expected: float) -> None:
         now = clock()
-        self.lag = max(0.0, now - expected)
-        self._ticker = None
-        for connection in self._deadlines.due(now):
-            if connection.sock is not None and connection.deadline <= now:
-                self._on_deadline(connection, now)
+        self.lag, self._wait = max(self._wait, now - expected), 0.0
+        self.concurrency.felt(self.lag, len(self._open), now)
+        self._on_ready()
+        for fd in self._deadlines.due(self._drained_at):
+            connection = self._open.get(fd)
+            if connection is not None and connection.deadline <= self._drained_at:
+                self._on_deadline(connection, fd)
         for action in self._timers.due(now):
             action()
         self._start()
+        self._ticker = None  # only now: what was begun meanwhile must not arm a second one
         if self._open or self._waiting or self._timers:
             self._arm()
 
-    def _expire_at(self, connection: Connection, when: float) -> None:
-        connection.deadline = when
-        self._deadlines.add(when, connection)
-
-    def _on_deadline(self, connection: Connection, now: float) -> None:
+    def _on_deadline(self, connection: Connection, fd: int) -> None:
+        """A time is over; what came before it has been handled, so it is no lateness of ours."""
         if connection.connected_at is None:
             self._end(connection, Outcome.CONNECT_TIMEOUT, f"no answer in {connection.connect_timeout:g} s")
             return
         last = connection.connected_at + connection.timeout
-        if last <= now:
+        if last <= connection.deadline:
             self._end(connection, Outcome.TIMEOUT, f"answer not whole in {connection.timeout:g} s")
             return
-        self._expire_at(connection, last)  # the silence is over, one way or the other
-        if connection.silence is not None and connection.on_silence:
-            connection.on_silence()
+        connection.deadline = last  # the silence is over, one way or the other
+        self._deadlines.add(last, fd)
+        if connection.silence is not None:
+            connection.silent()
 
     def _end(self, connection: Connection, outcome: Outcome, detail: str) -> None:
         if connection.sock is not None:
             del self._open[connection.sock.fileno()]
             connection.sock.close()
             connection.sock = None
-        connection.exchange.close()
-        connection.outcome, connection.detail, connection.ended_at = outcome, detail, clock()
-        on_end, connection.on_end, connection.on_silence = connection.on_end, ignore, None
-        on_end(connection)
-        connection.release()
-
-
-def ignore(_: Connection) -> None:
-    """Nobody wants to know."""
+        if connection.exchange is not None:
+            connection.exchange.close()
+        connection.outcome, connection.detail = outcome, detail
+        connection.ended_at = connection.now if outcome is Outcome.OK else clock()
+        if not connection.dropped:
+            connection.ended()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import eagleray
-from eagleray.actors.net.engine import Connection
+from eagleray.actors.net.connection import Connection
 from eagleray.pipelines.proxies.model import Candidate
 from tests.hostile import BEHAVIOURS, Hostile, serving
 

@@ -13,7 +13,8 @@ import pytest
 import eagleray
 from eagleray.actors import judges
 from eagleray.actors.judges import JudgePool
-from eagleray.actors.net.engine import Engine, clock
+from eagleray.actors.net.connection import clock
+from eagleray.actors.net.engine import Engine
 from eagleray.cluster.http_server import Server
 from eagleray.cluster.judge import Judge
 from eagleray.cluster.proving_ground import Kind, read_truth

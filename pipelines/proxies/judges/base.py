@@ -24,7 +24,7 @@ Headers = list[tuple[str, str]]
 class Seen(msgspec.Struct):
     """What reached a judge: the client's address, and the headers.
 
-    No headers at all where those of our direct request came, which tell nothing; None where the kind tells none.
+    No headers where those of our direct request came, which tell nothing; None where the kind tells none.
     """
 
     client: str

@@ -73,7 +73,7 @@ def read_head(stream: Stream, send: bytes = b"") -> Exchange[Head]:
 
 
 def refuse_non_http(buffer: bytes) -> None:
-    """Give up at the first byte that can't begin an answer, the server speaks something else; or beyond the bound."""
+    """Give up at the first byte that can't begin an answer, or where a head has no end within the bound."""
     if not PREFIX.startswith(buffer[: len(PREFIX)]):
         raise ProbeFailed(Outcome.MALFORMED, TLS_ALERT if buffer[0] == 21 else "not HTTP")
     if len(buffer) >= MAX_HEAD:

@@ -1,14 +1,24 @@
+from functools import partial
+
 import pytest
 
-from eagleray.actors.net.admission import Admission
-from eagleray.actors.net.engine import Connection, ignore
-from eagleray.pipelines.proxies.protocols.exchange import Stream
+from eagleray.actors.net.admission import Admission, limited_network
+from eagleray.actors.net.connection import Connection
+from eagleray.pipelines.crowds import network_of
 
 
-@pytest.fixture(autouse=True)
-def _strangers(monkeypatch):
-    """Every address counts as somebody else's."""
-    monkeypatch.setattr("eagleray.actors.net.admission.is_global", lambda host: True)
+class Guest(Connection):
+    """Enters itself into `over` at its end."""
+
+    def __init__(self, host: str, over: list[Connection]) -> None:
+        super().__init__(host, 80, connect_timeout=1.0, timeout=1.0)
+        self.network, self.over = network_of(host), over
+
+    def converse(self):
+        return iter(())
+
+    def ended(self) -> None:
+        self.over.append(self)
 
 
 class Engine:
@@ -21,7 +31,7 @@ class Engine:
         self.given.append(connection)
 
     def drop(self, connection: Connection) -> None:
-        connection.on_end = ignore
+        connection.dropped = True
 
 
 @pytest.fixture
@@ -37,13 +47,7 @@ def ended():
 @pytest.fixture
 def connect(ended):
     """`connect(host)`: a connection that enters itself into `ended`."""
-
-    def connect(host: str) -> Connection:
-        return Connection(
-            host, 80, Stream(), iter(()), ended.append, connect_timeout=1.0, timeout=1.0, silence=None
-        )
-
-    return connect
+    return partial(Guest, over=ended)
 
 
 def test_the_next_one_is_admitted_when_one_ends(engine, connect, ended):
@@ -52,8 +56,8 @@ def test_the_next_one_is_admitted_when_one_ends(engine, connect, ended):
     for connection in (first, second, elsewhere):
         admission.run(connection)
     assert (engine.given, admission.waiting) == ([first, elsewhere], 1)
-    first.on_end(first)
-    assert (engine.given, admission.waiting, ended) == ([first, elsewhere, second], 0, [first])
+    admission.left(first)
+    assert (engine.given, admission.waiting) == ([first, elsewhere, second], 0)
 
 
 def test_a_network_is_shared_by_its_hosts(engine, connect):
@@ -72,8 +76,8 @@ def test_a_dropped_connection_leaves_its_place(engine, connect, dropped):
         admission.run(connection)
     admission.drop(connections[dropped])
     for connection in connections:
-        if connection in engine.given:
-            connection.on_end(connection)
+        if connection in engine.given and not connection.dropped:
+            admission.left(connection)
     wanted = [c for c in connections if c is not connections[dropped] or dropped == 0]
     assert (engine.given, admission.waiting) == (wanted, 0)
     newcomer = connect("192.0.2.1")
@@ -90,10 +94,10 @@ def test_a_connection_that_was_dropped_before_it_came_takes_no_place(engine, con
     assert engine.given == [wanted]
 
 
-def test_the_users_own_networks_have_no_limit(engine, connect, monkeypatch):
-    monkeypatch.undo()
+def test_the_users_own_networks_have_no_limit(engine, connect):
     admission = Admission(engine, per_host=1, per_network=1)
     connections = [connect("127.0.0.1") for _ in range(3)]
     for connection in connections:
+        connection.network = limited_network(connection.host)
         admission.run(connection)
     assert engine.given == connections

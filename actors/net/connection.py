@@ -1,0 +1,98 @@
+"""One TCP connection of the engine, and what the kernel knows of its times."""
+
+import socket
+import struct
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from typing import Any
+
+from eagleray.actors.net.dial import Socket
+from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
+
+clock = time.monotonic
+
+# Of struct tcp_info (linux/tcp.h): tcpi_last_data_recv (ms ago), tcpi_total_retrans, tcpi_min_rtt (µs).
+TCP_TIMES = struct.Struct("=52xI44xI44xI")
+TCP_INFO, TCP_INFO_SIZE = socket.TCP_INFO, TCP_TIMES.size
+
+
+class Connection(Stream, ABC):
+    """One exchange over one TCP connection: where to, how long to wait, and what came of it.
+
+    A subclass says what to talk about. Times are of `clock`, in seconds; `outcome` is OK where the exchange
+    returned `value`. From the first byte on they are what they had been if nothing had ever waited for the
+    event loop: the kernel says when what came arrived, and by how much later it was handled is taken off.
+    """
+
+    __slots__ = (
+        "connect_timeout",
+        "connected_at",
+        "deadline",
+        "detail",
+        "dropped",
+        "ended_at",
+        "exchange",
+        "host",
+        "late",
+        "network",
+        "opened_at",
+        "outcome",
+        "port",
+        "silence",
+        "sock",
+        "timeout",
+        "unsent",
+        "value",
+    )
+
+    def __init__(
+        self, host: str, port: int, connect_timeout: float, timeout: float, silence: float | None = None
+    ) -> None:
+        super().__init__()
+        self.host = host
+        self.port = port
+        self.connect_timeout = connect_timeout  # seconds to the end of the TCP handshake
+        self.timeout = timeout  # seconds from there to the end of the exchange
+        self.network: Hashable = None  # where connections to the host's network are limited; see Admission
+        self.silence = silence  # seconds without a byte after which `silent` is called; None: never, or heard
+        self.sock: Socket | None = None
+        self.exchange: Exchange[Any] | None = None  # None until the TCP handshake is over
+        self.unsent = b""
+        self.dropped = False  # nobody wants to know of it any more
+        self.late: float | None = None  # seconds that our own lateness has added; None before the first byte
+        self.connected_at: float | None = None
+        self.opened_at = self.ended_at = self.deadline = 0.0
+        self.outcome: Outcome | None = None
+        self.detail = ""
+        self.value: Any = None
+
+    @abstractmethod
+    def converse(self) -> Exchange[Any]:
+        """Begin the exchange: the connection is made."""
+
+    @abstractmethod
+    def ended(self) -> None:
+        """All is over: `outcome`, `detail`, `value` and the times stand."""
+
+    def silent(self) -> None:
+        """Nothing has come for `silence` seconds."""
+
+    def stamp(self, sock: Socket, now: float) -> float:
+        """Set the stream's `now` to when what was just received arrived; the seconds that it waited since."""
+        waited_ms, retransmitted, round_trip = TCP_TIMES.unpack(
+            sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_SIZE)
+        )
+        waited: float = waited_ms / 1000
+        if self.late is None:
+            assert self.connected_at is not None
+            self.late = 0.0
+            if (
+                not retransmitted
+            ):  # else the handshake took longer than a round trip, and only we know how long
+                connected_at = min(self.opened_at + round_trip / 1_000_000, self.connected_at)
+                self.late, self.connected_at = self.connected_at - connected_at, connected_at
+        self.now = now - waited - self.late
+        self.late += waited
+        return waited
