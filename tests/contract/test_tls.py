@@ -1,17 +1,23 @@
 """TLS to real proxies, and through them to the proving ground's TLS target."""
 
+import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certificate
 
 from eagleray import CheckReport, CheckRules, check
 from eagleray.cluster.proving_ground import Ready, started
-from eagleray.pipelines.proxies.model import Protocol
+from eagleray.pipelines.proxies.model import Certificate, Protocol
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.targets import parse_target_page, parse_tls_target
+from tests.contract.servers import Place
 
 HTTP = {Protocol.HTTP, Protocol.HTTPS}
+SECURE = ["squid, https_port", "tinyproxy behind stunnel", "ncat, --ssl", "sing-box, tls"]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,7 @@ async def report_on(server: str, servers: Mapping[str, Any], ground: Ready) -> C
     return report
 
 
-@pytest.mark.parametrize("server", ["squid, https_port", "tinyproxy behind stunnel", "ncat, --ssl"])
+@pytest.mark.parametrize("server", SECURE)
 async def test_tls_to_the_proxy_is_found(server: str, servers: Mapping[str, Any], ground: Ready) -> None:
     report = await report_on(server, servers, ground)
     assert (report.outcome, set(report.working), report.confirmed) == (Outcome.OK, HTTP, True)
@@ -74,10 +80,46 @@ async def test_an_honest_tunnel_is_verified(
     assert not any(result.tls_to_proxy for result in report.protocols.values())
 
 
-async def test_mitmproxy_is_found_out(servers: Mapping[str, Any], ground: Ready) -> None:
-    report = await report_on("mitmproxy, --ssl-insecure", servers, ground)
+@pytest.mark.parametrize(
+    ("server", "protocol", "working"),
+    [
+        ("mitmproxy", Protocol.HTTPS, [Protocol.HTTP]),
+        ("mitmproxy, socks5", Protocol.SOCKS5, [Protocol.SOCKS5]),
+    ],
+)
+async def test_mitmproxy_is_found_out(
+    server: str, protocol: Protocol, working: list[Protocol], servers: Mapping[str, Any], ground: Ready
+) -> None:
+    report = await report_on(server, servers, ground)
     assert report.tls is not None
-    assert report.tls.outcome is Outcome.TLS_INTERCEPTED
-    assert report.tls.certificate is not None
-    assert "mitmproxy" in report.tls.certificate.issuer
-    assert (report.outcome, report.working) == (Outcome.OK, [Protocol.HTTP])
+    assert (report.tls.outcome, report.tls.protocol) == (Outcome.TLS_INTERCEPTED, protocol)
+    assert (report.outcome, report.working) == (Outcome.OK, working)
+    assert [target.outcome for target in report.targets.values()] == [Outcome.TLS_INTERCEPTED]
+
+
+async def test_the_certificate_that_mitmproxy_shows_is_kept(
+    servers: Mapping[str, Any], ground: Ready
+) -> None:
+    report = await report_on("mitmproxy", servers, ground)
+    shown = load_der_x509_certificate(certificate_through(servers["mitmproxy"], ground.tls_target))
+    authority = servers["mitmproxy"].directory / "mitmproxy-ca-cert.pem"
+    shown.verify_directly_issued_by(load_pem_x509_certificate(authority.read_bytes()))
+
+    assert report.tls is not None
+    assert report.tls.certificate == Certificate(
+        shown.fingerprint(SHA256()).hex(),
+        subject=shown.subject.rfc4514_string(),
+        issuer="O=mitmproxy,CN=mitmproxy",
+        not_after=shown.not_valid_after_utc.isoformat(),
+    )
+
+
+def certificate_through(proxy: Place, target: str) -> bytes:
+    """What a client sees that asks an HTTP proxy for a tunnel and verifies nothing, in DER."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((proxy.host, proxy.port), timeout=5) as tunnel:
+        tunnel.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+        assert b" 200 " in tunnel.recv(1024)
+        with context.wrap_socket(tunnel, server_hostname=target.partition(":")[0]) as tls:
+            return tls.getpeercert(binary_form=True) or b""

@@ -1,0 +1,1 @@
+"""A longer fuzz of everything that reads what strangers wrote."""
