@@ -14,14 +14,16 @@ from eagleray.actors.net.engine import Engine
 from eagleray.pipelines.proxies.attempt import Attempt, Step
 from eagleray.pipelines.proxies.check_plan import CheckPlan, CheckRules
 from eagleray.pipelines.proxies.judging import Judge
-from eagleray.pipelines.proxies.model import Candidate, CheckReport, ProtocolReport
+from eagleray.pipelines.proxies.model import Candidate, CheckReport, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.patience import GREETING, Limits, Patience
 from eagleray.pipelines.proxies.protocols.exchange import Exchange
 from eagleray.pipelines.proxies.weighing import doubtful
 
 MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2.5 kB each
 OF_THE_JUDGE = frozenset({Step.JUDGE, Step.KNOWN_PAGE})
 MAX_RUNS = 4  # of one check whose judges go down one after another
+CONFIRM_SILENCE = 0.5  # seconds: the steps after a second request that takes longer go on beside it
 NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
 NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes
 
@@ -34,6 +36,7 @@ class Checks:
         self.admission = Admission(engine, rules.per_host, rules.per_network)
         self.judges = judges
         self.rules = rules
+        self.patience = Patience(Limits(rules.connect_timeout, rules.timeout))
         self.node = node
         self.randoms = randoms()
         self.running = 0  # checks begun and not ended
@@ -158,10 +161,14 @@ class Trial(Connection):
     __slots__ = ("_check", "attempt", "judge")
 
     def __init__(self, check: Check, attempt: Attempt, judge: Judge) -> None:
-        endpoint, rules = check.candidate.endpoint, check.checks.rules
-        silence = None if attempt.confirming else rules.silence
-        timeout = attempt.timeout or rules.timeout
-        super().__init__(endpoint.host, endpoint.port, rules.connect_timeout, timeout, silence)
+        endpoint, patience = check.candidate.endpoint, check.checks.patience
+        super().__init__(
+            endpoint.host,
+            endpoint.port,
+            patience.second_connect if attempt.patient else patience.connect,
+            min(attempt.timeout or patience.answer, patience.answer),
+            CONFIRM_SILENCE if attempt.confirming else check.checks.rules.silence,
+        )
         self.network = check.network
         self.attempt = attempt
         self.judge = judge
@@ -176,18 +183,35 @@ class Trial(Connection):
         )
 
     def ended(self) -> None:
-        """Tell the check."""
+        """Tell the check, and what was learned of times."""
+        checks = self._check.checks
         if self.network is not None:
-            self._check.checks.admission.left(self)
+            checks.admission.left(self)
+        if self.late is not None and self.connected_at is not None:
+            checks.patience.connected(self.connected_at - self.opened_at)
+            if self.outcome is Outcome.OK:
+                checks.patience.answered(self.ended_at - self.connected_at, self.opened_at, self.ended_at)
         self._check.ended(self, self.outcome or Outcome.CLOSED)
 
-    def silent(self) -> None:
-        """Tell the check."""
+    def silent(self) -> float | None:
+        """Tell the check; a SOCKS5 greeting is not waited for as long as what needs another server."""
         self._check.silent(self.attempt)
+        if (
+            self.attempt.protocol is not Protocol.SOCKS5
+            or self.attempt.confirming
+            or self.connected_at is None
+        ):
+            return None
+        return max(0.0, self.connected_at + GREETING - self.deadline)
 
     def report(self, outcome: Outcome) -> ProtocolReport:
         """How it ended, in milliseconds since it was opened."""
-        opened, connected, tunnel, first = self.opened_at, self.connected_at, self.tunnel_at, self.first_byte_at
+        opened, connected, tunnel, first = (
+            self.opened_at,
+            self.connected_at,
+            self.tunnel_at,
+            self.first_byte_at,
+        )
         return ProtocolReport(
             outcome,
             None if connected is None else round((connected - opened) * 1000, 3),

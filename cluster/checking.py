@@ -89,7 +89,7 @@ def as_candidates(endpoints: Iterable[str | Candidate]) -> Iterator[Candidate]:
 
 
 async def drain(checks: Checks, candidates: Iterator[Candidate]) -> AsyncIterator[CheckReport]:
-    """Keep as many checks running as there is room for until `candidates` ends; give their reports as they come.
+    """Keep as many checks running as there is room for until `candidates` ends; give reports as they come.
 
     Candidates are pulled in a thread: they may come from a pipe that has nothing to say for a while. Where
     pulling fails, what was pulled before is checked first.

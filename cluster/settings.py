@@ -139,10 +139,10 @@ class CheckSettings(Section):
 
     depth: Literal["quick", "full"] = "full"
     """`quick`: one judged request for each protocol tried; `full`: everything."""
-    connect_timeout: float = Field(default=2.0, gt=0, le=60)
-    """Seconds for the TCP handshake. Linux repeats a lost SYN after 1 s and 3 s: set it just above."""
-    timeout: float = Field(default=8.0, gt=0, le=300)
-    """Seconds for one request, from the connection made to the last byte of the answer."""
+    connect_timeout: Annotated[float, Field(gt=0, le=60)] | Literal["auto"] = "auto"
+    """Seconds for the TCP handshake; `auto` learns it: 1 s and a round trip, at most 2 s."""
+    timeout: Annotated[float, Field(gt=0, le=300)] | Literal["auto"] = "auto"
+    """Seconds for one request, from the connection to the last byte; `auto` learns it, at most 8 s."""
     concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] = "auto"
     """Connections in flight of one checker; `auto` is what descriptors allow, at most 15 000."""
     confirm_after: float = Field(default=0.5, ge=0, le=60)
@@ -166,8 +166,8 @@ class CheckSettings(Section):
         """How deep to look and how long to wait."""
         return CheckRules(
             depth=Depth(self.depth),
-            connect_timeout=self.connect_timeout,
-            timeout=self.timeout,
+            connect_timeout=None if self.connect_timeout == "auto" else self.connect_timeout,
+            timeout=None if self.timeout == "auto" else self.timeout,
             confirm_after=self.confirm_after,
             per_host=self.per_host,
             per_network=self.per_network,

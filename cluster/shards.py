@@ -11,8 +11,8 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
-from queue import Queue
 from threading import Thread
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ import uvloop
 from eagleray.actors.process import collect_garbage_rarely
 from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.cluster.checking import auto_concurrency, check
+from eagleray.cluster.stock import Stock
 from eagleray.pipelines.proxies.judging import JudgeError
 from eagleray.pipelines.proxies.model import Candidate, CheckReport
 
@@ -68,7 +69,7 @@ class Workers:
         """Fork them. The dead are reported only with `everything`; `options` are those of `check`."""
         share = max(1, (concurrency or auto_concurrency()) // processes)
         self._workers = [start(everything, options | {"concurrency": share}) for _ in range(processes)]
-        self._source: Queue[Candidate | None] = Queue(AHEAD)
+        self._stock: Stock[Candidate] = Stock(AHEAD)
         self._failure: Exception | None = None
 
     def __enter__(self) -> "Workers":
@@ -108,34 +109,20 @@ class Workers:
             raise self._failure
 
     def _read(self, candidates: Iterable[Candidate]) -> None:
-        """Fill the queue; where the source fails, what came before is still checked."""
+        """Fill the stock; where the source fails, what came before is still checked."""
         try:
-            for candidate in candidates:
-                self._source.put(candidate)
+            self._stock.fill(candidates)
         except Exception as failure:
             self._failure = failure
-        for _ in self._workers:
-            self._source.put(None)
+        self._stock.end()
 
     async def _hand_out(self, pulls: Connection) -> None:
         """Answer a worker's pulls until the source has ended."""
         while await received(pulls) is not None:
-            turn = await in_daemon_thread(self._next_turn)
+            turn = await in_daemon_thread(partial(self._stock.take, TURN))
             pulls.send_bytes(_encode(turn))
             if not turn:
                 return
-
-    def _next_turn(self) -> list[Candidate]:
-        """What there is, at least one; nothing at the end."""
-        turn: list[Candidate] = []
-        while (not turn or not self._source.empty()) and len(turn) < TURN:
-            candidate = self._source.get()
-            if candidate is None:
-                if turn:
-                    self._source.put(None)  # for this worker's next pull
-                return turn
-            turn.append(candidate)
-        return turn
 
 
 async def received(pipe: Connection) -> bytes | None:

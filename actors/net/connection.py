@@ -76,8 +76,9 @@ class Connection(Stream, ABC):
     def ended(self) -> None:
         """All is over: `outcome`, `detail`, `value` and the times stand."""
 
-    def silent(self) -> None:
-        """Nothing has come for `silence` seconds."""
+    def silent(self) -> float | None:
+        """Nothing came for `silence` seconds; how many more to wait: 0 ends it, None: all of `timeout`."""
+        return None
 
     def stamp(self, sock: Socket, now: float) -> float:
         """Set the stream's `now` to when what was just received arrived; the seconds that it waited since."""

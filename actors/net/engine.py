@@ -250,10 +250,15 @@ class Engine:
         if last <= connection.deadline:
             self._end(connection, Outcome.TIMEOUT, f"answer not whole in {connection.timeout:g} s")
             return
-        connection.deadline = last  # the silence is over, one way or the other
-        self._deadlines.add(last, fd)
-        if connection.silence is not None:
-            connection.silent()
+        more = None if connection.silence is None else connection.silent()
+        if connection.sock is None:  # meanwhile nobody wants to know any more
+            return
+        if more == 0:
+            silence = self._drained_at - connection.connected_at
+            self._end(connection, Outcome.TIMEOUT, f"not a byte in {silence:.1f} s")
+            return
+        connection.deadline = last if more is None else min(last, connection.deadline + more)
+        self._deadlines.add(connection.deadline, fd)
 
     def _end(self, connection: Connection, outcome: Outcome, detail: str) -> None:
         if connection.sock is not None:

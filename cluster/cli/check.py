@@ -85,10 +85,14 @@ def check(
         typer.Option(metavar="N|auto", help="Connections at a time; auto: what descriptors allow."),
     ] = None,
     connect_timeout: Annotated[
-        float | None, typer.Option(min=0.05, max=60, help="Seconds for the TCP handshake.")
+        float | None,
+        typer.Option(min=0.05, max=60, help="Seconds for the TCP handshake; learned by default, at most 2."),
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(min=0.05, max=300, help="Seconds from there to the whole answer.")
+        float | None,
+        typer.Option(
+            min=0.05, max=300, help="Seconds from there to the whole answer; learned by default, at most 8."
+        ),
     ] = None,
     form: Annotated[
         Format | None, typer.Option("--format", help="Default: a table on a terminal, NDJSON in a pipe.")

@@ -23,7 +23,8 @@ class Attempt(msgspec.Struct, frozen=True):
 
     protocol: Protocol
     after: float = 0.0  # seconds to wait first
-    timeout: float | None = None  # seconds for the whole answer, where it differs from the rules
+    timeout: float | None = None  # seconds for the whole answer, where it is less than the usual
+    patient: bool = False  # a second try, with a longer limit on the TCP handshake
     confirming: bool = False
     step: Step = Step.JUDGE
     page: TargetPage | None = None  # of Step.PAGE

@@ -29,6 +29,7 @@ from eagleray.pipelines.proxies.weighing import TELLING, most_revealing
 HTTP_LIKE = (Protocol.HTTP, Protocol.HTTPS)  # what may be spoken to the proxy over TLS
 
 CENSUS_PATIENCE = (1.0, 3.0)  # seconds, plus so many times what the working protocol needed in all
+PATIENT_AFTER = 5.0  # seconds until a second, longer try: a short outage may be over by then
 
 
 class Depth(StrEnum):
@@ -46,8 +47,8 @@ class CheckRules(msgspec.Struct, frozen=True):
 
     depth: Depth = Depth.FULL
     types: frozenset[Protocol] = frozenset()  # try these only; empty: all
-    connect_timeout: float = 2.0  # above 1 s + RTT: Linux re-sends a lost SYN after 1 s
-    timeout: float = 8.0  # from the connection to the whole answer
+    connect_timeout: float | None = None  # for the TCP handshake; None: learned from the run, see patience.py
+    timeout: float | None = None  # from the connection to the whole answer; None: likewise
     silence: float = 1.5  # without a byte: the other protocols are tried beside it
     confirm_after: float = 0.5  # between the first success and the second request
     per_host: int = 16  # connections at a time to one address
@@ -91,7 +92,7 @@ class CheckPlan:
         self._candidate = candidate
         self._rules = rules
         self._known_page = known_page  # still to be fetched
-        self._patience = rules.timeout
+        self._patience: float | None = None  # for what is asked beside or after the second request
         self._tampered = ""
         self._untried = likely(candidate, rules.types)
         self._tls: list[Protocol] | None = None  # to be tried over TLS to the proxy; None: no reason yet
@@ -109,7 +110,9 @@ class CheckPlan:
         return self._hand_out(self._next())
 
     def silent(self, attempt: Attempt) -> list[Attempt]:
-        """Nothing came for a while: try the others beside it."""
+        """Nothing came for a while: go on beside it."""
+        if attempt.confirming:
+            return self._hand_out(self._explore())
         if self._first is not None or attempt.confirming or attempt.tls_to_proxy:
             return []
         self._socks5_hangs |= attempt.protocol is Protocol.SOCKS5
@@ -140,6 +143,8 @@ class CheckPlan:
         judged = value if isinstance(value, Judged) else None
         if attempt.confirming:
             return self._confirm(attempt.protocol, report, judged)
+        if self._deserves_patience(attempt, report.outcome):
+            return [Attempt(attempt.protocol, after=PATIENT_AFTER, patient=True)]
         if not self._learn_tls(attempt, report):
             self._protocols[attempt.protocol] = report
         if judged is not None:
@@ -148,6 +153,11 @@ class CheckPlan:
         if self._first is not None:
             return []
         return self._tls_beside() if self._open else self._next()
+
+    def _deserves_patience(self, attempt: Attempt, outcome: Outcome) -> bool:
+        """True for a SYN that stays unanswered where the endpoint is known to have worked."""
+        lost = outcome is Outcome.CONNECT_TIMEOUT and self._first is None
+        return lost and self._candidate.promising and not attempt.patient
 
     def _tls_beside(self) -> list[Attempt]:
         """Try TLS where a request was hung up on and a SOCKS5 greeting is not: too short for a TLS record."""
@@ -222,6 +232,8 @@ class CheckPlan:
         if self._rules.depth is Depth.QUICK:
             self._untried = []
             return []
+        base, factor = CENSUS_PATIENCE
+        self._patience = base + factor * (self._protocols[protocol].total_ms or 0.0) / 1000
         again = self._attempt(protocol)
         return [msgspec.structs.replace(again, after=self._rules.confirm_after, confirming=True)]
 
@@ -237,9 +249,7 @@ class CheckPlan:
             )
             return []
         self._compare(protocol, judged)
-        base, factor = CENSUS_PATIENCE
-        self._patience = min(self._rules.timeout, base + factor * (report.total_ms or 0.0) / 1000)
-        return [*self._census(), *self._fetch_known_page()]
+        return self._explore()
 
     def _compare(self, protocol: Protocol, again: Judged) -> None:
         """Hold what was seen of the second request, perhaps by another judge, against the first one's."""
@@ -251,15 +261,15 @@ class CheckPlan:
             detail = f"second request: from {again.exit_ip}"
             self._protocols[protocol] = msgspec.structs.replace(report, detail=detail)
 
-    def _census(self) -> list[Attempt]:
+    def _explore(self) -> list[Attempt]:
         """Everything not yet tried, at once: the endpoint has shown how fast it answers."""
         rest, self._untried = self._untried, []
-        return [self._attempt(p, self._patience) for p in rest]
+        return [*(self._attempt(p, self._patience) for p in rest), *self._fetch_known_page()]
 
     def _fetch_known_page(self) -> list[Attempt]:
-        """Once, where the endpoint is confirmed and forwards requests: only those can be changed."""
+        """Once, where the endpoint works and forwards requests: only those can be changed."""
         http = self._protocols.get(Protocol.HTTP)
-        if not (self._known_page and self._confirmed and http and http.outcome is Outcome.OK):
+        if not (self._known_page and http and http.outcome is Outcome.OK):
             return []
         self._known_page = False
         page = self._attempt(Protocol.HTTP, self._patience)

@@ -73,6 +73,7 @@ class Candidate(msgspec.Struct, frozen=True):
     anonymity: Anonymity | None = None
     source: str = ""
     seen_at: float = 0.0  # Unix seconds
+    promising: bool = False  # worth a second, longer try where no connection comes about
 
 
 class ProtocolReport(msgspec.Struct, omit_defaults=True):

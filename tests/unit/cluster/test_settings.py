@@ -53,7 +53,8 @@ def test_flags_go_before_variables_before_the_file_before_defaults(write, monkey
     assert proxies.check.timeout == 3
     assert proxies.lease.seconds == 2
     assert proxies.lease.size == 1
-    assert proxies.check.connect_timeout == 2.0
+    assert proxies.check.connect_timeout == "auto"
+    assert (proxies.check.rules().timeout, proxies.check.rules().connect_timeout) == (3, None)
 
 
 @pytest.mark.parametrize(
@@ -94,11 +95,13 @@ SOURCES = "pipelines:\n  proxies:\n    sources:\n      - "
     [
         (
             CHECK + "timeout: -1",
-            "4: pipelines.proxies.check.timeout: Input should be greater than 0 (got -1)",
+            "4: pipelines.proxies.check.timeout: Input should be greater than 0,"
+            " or Input should be 'auto' (got -1)",
         ),
         (
             CHECK + "timeout: .nan",
-            "4: pipelines.proxies.check.timeout: Input should be a finite number (got NaN)",
+            "4: pipelines.proxies.check.timeout: Input should be a finite number,"
+            " or Input should be 'auto' (got NaN)",
         ),
         (
             CHECK + "conect_timeout: 1",
@@ -225,7 +228,8 @@ def test_a_missing_file(tmp_path):
             "EAGLERAY_PIPELINES__PROXIES__CHECK__TIMEOUT",
             "-1",
             "EAGLERAY_PIPELINES__PROXIES__CHECK__TIMEOUT: pipelines.proxies.check.timeout:"
-            ' Input should be greater than 0 (got "-1")',
+            " Input should be greater than 0, or Input should be 'auto'"
+            ' (got "-1")',
         ),
         (
             "EAGLERAY_PIPELINES__PROXIES__CHECK__TIMOUT",

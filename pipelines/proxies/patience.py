@@ -1,0 +1,100 @@
+"""How long to wait for what: limits learned from what this run's endpoints needed. Pure; time is passed in.
+
+Most of a public list never answers a SYN, and a tenth accepts and stays silent: these limits decide how long
+a sweep takes. Each has a reason and a bound; a limit that the user gave is kept as it is.
+"""
+
+from collections import deque
+from math import floor, log2
+
+import msgspec
+
+# Linux re-sends a lost SYN after 1 s and 3 s (RFC 6298 section 2.1, doubled): an answer to the first copy
+# comes within 1 s + a round trip, so a limit just above misses only those whose SYN was lost twice.
+FIRST_COPY = 1.0  # seconds
+SECOND_COPY = 3.0
+SPARE_ROUND_TRIP = (
+    0.2  # seconds beside what was measured: a busy host, a SYN that had to wait for the network
+)
+LONGEST_CONNECT = 2.0  # seconds; also the first limit until enough is known
+
+SHORTEST_ANSWER = 4.0  # seconds: a proxy may lose a segment (1 s) on each of its two ways, and still be good
+LONGEST_ANSWER = 8.0  # seconds: live public proxies were seen to take up to 7 s
+GREETING = 3.0  # seconds: a SOCKS5 greeting needs no other server, so a lost segment or two explain all of it
+
+ENOUGH = 200  # measurements, so that one in a hundred is seen twice
+SHARE = 0.99  # of them must have been within the limit
+MARGIN = 1.5  # times that: what was measured so far is not the worst that there is
+STEPS = 8  # of the histogram, to a doubling: 9 % each
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the user says, in seconds; None: to be learned."""
+
+    connect: float | None = None
+    answer: float | None = None
+
+
+class Histogram:
+    """Counts durations by their logarithm: constant memory, and quantiles within a step."""
+
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+        self.count = 0
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        step = floor(STEPS * log2(max(seconds, 1e-6)))
+        self._counts[step] = self._counts.get(step, 0) + 1
+        self.count += 1
+
+    def quantile(self, share: float) -> float:
+        """Seconds within which `share` of the durations lie; of at least one."""
+        left = share * self.count
+        for step in sorted(self._counts):
+            left -= self._counts[step]
+            if left <= 0:
+                break
+        return float(2 ** ((step + 1) / STEPS))
+
+
+class Patience:
+    """The limits in force: `connect`, `second_connect` and `answer`, in seconds."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._round_trips, self._answers = Histogram(), Histogram()
+        self._young: deque[tuple[float, float]] = deque()  # answers that came before slower ones could have
+        self.connect = LONGEST_CONNECT if limits.connect is None else limits.connect
+        self.answer = LONGEST_ANSWER if limits.answer is None else limits.answer
+
+    @property
+    def second_connect(self) -> float:
+        """For an endpoint that is worth a second, longer try: both copies of the SYN and a round trip."""
+        return SECOND_COPY - FIRST_COPY + self.connect
+
+    def connected(self, round_trip: float) -> None:
+        """A TCP handshake took so many seconds."""
+        if (
+            self._limits.connect is not None or round_trip >= FIRST_COPY
+        ):  # else it was a copy that was answered
+            return
+        self._round_trips.add(round_trip)
+        if self._round_trips.count % ENOUGH == 0:
+            spare = SPARE_ROUND_TRIP + MARGIN * self._round_trips.quantile(SHARE)
+            self.connect = min(LONGEST_CONNECT, FIRST_COPY + spare)
+
+    def answered(self, seconds: float, begun_at: float, now: float) -> None:
+        """A good proxy's answer took so many seconds from the connection on.
+
+        It counts only when those begun with it have had all the time there is: else a run would take
+        the quick ones, which come first, for all.
+        """
+        if self._limits.answer is not None:
+            return
+        self._young.append((begun_at + LONGEST_ANSWER + LONGEST_CONNECT, seconds))
+        while self._young and self._young[0][0] <= now:
+            self._answers.add(self._young.popleft()[1])
+            if self._answers.count % ENOUGH == 0:
+                learned = MARGIN * self._answers.quantile(SHARE)
+                self.answer = min(LONGEST_ANSWER, max(SHORTEST_ANSWER, learned))
