@@ -11,6 +11,7 @@ from functools import partial
 import msgspec
 
 from eagleray.actors.checks import Checks
+from eagleray.actors.dnsbl import BlockLists, open_block_lists
 from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.engine import Engine
 from eagleray.actors.ports import Bytes, FrontierPort, Metrics, ScorerPort, SinkPort
@@ -22,7 +23,7 @@ from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.leases import Lease
 from eagleray.pipelines.proxies.check_plan import CheckRules
 from eagleray.pipelines.proxies.model import Candidate, Checked, CheckReport
-from eagleray.pipelines.proxies.packing import Hint, endpoint_of
+from eagleray.pipelines.proxies.packing import Hint, State, endpoint_of
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Checker:
         self._incarnation = time.time_ns()
         self._engine: Engine | None = None
         self._judges: JudgePool | None = None
+        self._lists: BlockLists | None = None
         self._checks: Checks | None = None
         self._work: asyncio.Task[None] | None = None
         self._batch: list[Checked] = []
@@ -100,6 +102,8 @@ class Checker:
             await asyncio.gather(self._work, return_exceptions=True)
         if self._judges is not None:
             await self._judges.close()
+        if self._lists is not None:
+            await self._lists.close()
         if self._engine is not None:
             self._engine.close()
         self._flush()
@@ -123,7 +127,8 @@ class Checker:
         self._judges = JudgePool(self._judge_urls, self._engine, self._allowed)
         await self._judges.start()
         rules = await without_dead_target(self._rules, self._engine, self._allowed, logger.warning)
-        self._checks = Checks(self._engine, self._judges, rules, self._name)
+        self._lists = await open_block_lists(rules, self._allowed, logger.warning)
+        self._checks = Checks(self._engine, self._judges, rules, self._lists, self._name)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._pull(self._checks))
             tasks.create_task(self._flush_by_age())
@@ -149,7 +154,7 @@ class Checker:
         """Start a check for each item of a lease."""
         self._leases[lease.id] += len(lease)
         for slot, key, hint, state in lease.items():
-            candidate = Candidate(endpoint_of(key), Hint.unpack(hint).protocols)
+            candidate = Candidate(endpoint_of(key), Hint.unpack(hint).protocols, promising=worked(state))
             checks.begin(candidate, partial(self._done, lease.id, slot, hint, state))
 
     def _done(self, lease_id: int, slot: int, hint: bytes, state: bytes, report: CheckReport) -> None:
@@ -210,3 +215,8 @@ class Checker:
         while True:
             await asyncio.sleep(self._lease_seconds / RENEWALS)
             await self._frontier.renew(list(self._leases))
+
+
+def worked(state: bytes) -> bool:
+    """True where the state of an endpoint says that it has ever worked: it is worth a longer try."""
+    return bool(state) and State.unpack(state).last_ok > 0

@@ -1,11 +1,13 @@
 """Checks endpoints: a plan decides for each which probe comes next, the engine carries it out."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from eagleray.actors.dnsbl import BlockLists
 from eagleray.actors.exchanges import exchange_for
 from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.admission import Admission, limited_network
@@ -31,8 +33,12 @@ NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else
 class Checks:
     """Runs any number of checks on one engine with the judges of a pool."""
 
-    def __init__(self, engine: Engine, judges: JudgePool, rules: CheckRules, node: str = "") -> None:
+    def __init__(
+        self, engine: Engine, judges: JudgePool, rules: CheckRules, lists: BlockLists, node: str = ""
+    ) -> None:
         self._engine = engine
+        self._lists = lists
+        self._looking_up: set[asyncio.Task[None]] = set()
         self.admission = Admission(engine, rules.per_host, rules.per_network)
         self.judges = judges
         self.rules = rules
@@ -50,6 +56,21 @@ class Checks:
         """Check `candidate`; `done` is called once, from the event loop."""
         self.running += 1
         Check(self, candidate, done).begin()
+
+    def report(self, report: CheckReport, done: Callable[[CheckReport], None]) -> None:
+        """End a check; where the endpoint works, once the block lists have been asked."""
+        if report.alive and report.exit_ip and self.rules.dnsbl:
+            task = asyncio.create_task(self._look_up(report, done))
+            self._looking_up.add(task)
+            task.add_done_callback(self._looking_up.discard)
+        else:
+            self.running -= 1
+            done(report)
+
+    async def _look_up(self, report: CheckReport, done: Callable[[CheckReport], None]) -> None:
+        report.dnsbl = await self._lists.look_up(report.exit_ip)
+        self.running -= 1
+        done(report)
 
     def start(self, trial: "Trial") -> None:
         """Run an attempt, now or after the time that it is to wait."""
@@ -144,15 +165,13 @@ class Check:
         if not judge_was_up:
             self.begin()
             return
-        self.checks.running -= 1
-        self._done(self._plan.report(self._began_at, self.checks.node))
+        self.checks.report(self._plan.report(self._began_at, self.checks.node), self._done)
 
     def _report_unjudged(self) -> None:
         """There is no judge."""
-        self.checks.running -= 1
         endpoint, node = self.candidate.endpoint, self.checks.node
-        unavailable = Outcome.JUDGE_UNAVAILABLE
-        self._done(CheckReport(endpoint, unavailable, {}, checked_at=time.time(), node=node))
+        report = CheckReport(endpoint, Outcome.JUDGE_UNAVAILABLE, {}, checked_at=time.time(), node=node)
+        self.checks.report(report, self._done)
 
 
 class Trial(Connection):

@@ -140,11 +140,15 @@ class JudgePool:
         try:
             if judge is None or not await self._confirms(judge):
                 judge = await ask_directly(member.url, self._engine, self._allowed)
-            if error := self._outvoted(member, judge):
-                raise JudgeError(error)
-            self._use(member, judge, began)
         except JudgeError as failure:
+            if judge is not None:  # it answered before
+                self._engine.control_failed()
             self._set_aside(member, str(failure))
+        else:
+            if error := self._outvoted(member, judge):
+                self._set_aside(member, error)
+            else:
+                self._use(member, judge, began)
         self._compare()
         self._tell()
 

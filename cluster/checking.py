@@ -8,6 +8,7 @@ from functools import partial
 from itertools import islice
 
 from eagleray.actors.checks import Checks
+from eagleray.actors.dnsbl import BlockLists, open_block_lists
 from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.engine import Engine
 from eagleray.actors.process import raise_descriptor_limit
@@ -46,17 +47,19 @@ async def check(
     reports are taken, so it may be without end; `concurrency` bounds the connections at a time (by default
     what descriptors allow). Of several judges the first that answers is used, another one for second
     requests; `on_judge` is told which is the first. Where all are down for long, what is left ends as
-    `judge_unavailable`. A TLS target that does not verify directly is left out, and `on_warning` told why.
+    `judge_unavailable`. `on_warning` is told why a TLS target or a block list is left out, and what keeps
+    this machine from holding more connections.
 
     Raises:
         JudgeError: no judge answers at the start.
         OSError: the file of certificates can't be read.
-        ValueError: a text is no endpoint, or `allow` holds what is no network.
+        ValueError: a text is no endpoint, `allow` holds what is no network, or `dnsbl` what is no zone.
     """
     allowed = Allowed(allow)
     affordable = auto_concurrency()
     engine = Engine(allowed, concurrency or affordable)
     judges = JudgePool([judge] if isinstance(judge, str) else judge, engine, allowed)
+    lists: BlockLists | None = None
     try:
         await judges.start()
         if judges.problem:
@@ -64,10 +67,16 @@ async def check(
         if on_judge:
             on_judge(judges.judges[0])
         found = await without_dead_target(rules or CheckRules(), engine, allowed, on_warning)
-        checks = Checks(engine, judges, found)
-        async for report in drain(checks, as_candidates(endpoints)):
+        lists = await open_block_lists(found, allowed, on_warning)
+        held_back = ""
+        async for report in drain(Checks(engine, judges, found, lists), as_candidates(endpoints)):
+            if on_warning and engine.concurrency.reason != held_back:
+                held_back = engine.concurrency.reason
+                on_warning(f"fewer connections at a time for a while: {held_back}")
             yield report
     finally:
+        if lists:
+            await lists.close()
         await judges.close()
         engine.close()
 

@@ -13,9 +13,12 @@ from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
 
 clock = time.monotonic
 
-# Of struct tcp_info (linux/tcp.h): tcpi_last_data_recv (ms ago), tcpi_total_retrans, tcpi_min_rtt (µs).
-TCP_TIMES = struct.Struct("=52xI44xI44xI")
-TCP_INFO, TCP_INFO_SIZE = socket.TCP_INFO, TCP_TIMES.size
+# Of struct tcp_info (linux/tcp.h): tcpi_total_retrans, tcpi_min_rtt (µs). It counts the time since the last
+# data in ticks of the kernel, 4 ms on many systems; SO_TIMESTAMPNS (asm-generic/socket.h) gives it to the µs.
+HANDSHAKE = struct.Struct("=100xI44xI")
+SO_TIMESTAMPNS = 35
+TIMESPEC = struct.Struct("@ll")
+ANCILLARY = socket.CMSG_SPACE(TIMESPEC.size)  # bytes of what comes with a chunk: its time
 
 
 class Connection(Stream, ABC):
@@ -80,20 +83,33 @@ class Connection(Stream, ABC):
         """Nothing came for `silence` seconds; how many more to wait: 0 ends it, None: all of `timeout`."""
         return None
 
-    def stamp(self, sock: Socket, now: float) -> float:
-        """Set the stream's `now` to when what was just received arrived; the seconds that it waited since."""
-        waited_ms, retransmitted, round_trip = TCP_TIMES.unpack(
-            sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_INFO_SIZE)
-        )
-        waited: float = waited_ms / 1000
+    def receive_from(self, sock: Socket, size: int) -> tuple[bytes, float]:
+        """Up to `size` bytes, empty at the end of the stream, and the seconds for which they had waited.
+
+        Sets the stream's `now` to when they arrived.
+
+        Raises:
+            OSError: nothing is there (BlockingIOError), or the connection is broken.
+        """
+        chunk, ancillary, _, _ = sock.recvmsg(size, ANCILLARY)
+        waited = 0.0
+        if ancillary:
+            seconds, nanoseconds = TIMESPEC.unpack(ancillary[0][2])
+            waited = max(0.0, time.time() - seconds - nanoseconds / 1e9)
         if self.late is None:
-            assert self.connected_at is not None
-            self.late = 0.0
-            if (
-                not retransmitted
-            ):  # else the handshake took longer than a round trip, and only we know how long
-                connected_at = min(self.opened_at + round_trip / 1_000_000, self.connected_at)
-                self.late, self.connected_at = self.connected_at - connected_at, connected_at
-        self.now = now - waited - self.late
+            self.late = self._lateness_of_handshake(sock)
+        self.now = clock() - waited - self.late
         self.late += waited
-        return waited
+        return chunk, waited
+
+    def _lateness_of_handshake(self, sock: Socket) -> float:
+        """Put `connected_at` right; the seconds by which the event loop heard of it late."""
+        assert self.connected_at is not None
+        retransmitted, round_trip = HANDSHAKE.unpack(
+            sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, HANDSHAKE.size)
+        )
+        if retransmitted:  # the handshake took longer than a round trip, and only we know how long
+            return 0.0
+        heard_at = self.connected_at
+        self.connected_at = min(heard_at, self.opened_at + round_trip / 1_000_000)
+        return heard_at - self.connected_at

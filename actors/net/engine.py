@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
-from eagleray.actors.net.connection import Connection, clock
+from eagleray.actors.net.connection import SO_TIMESTAMPNS, Connection, clock
 from eagleray.actors.net.dial import DialFailed, dial, failed
 from eagleray.actors.net.wheel import TICK, TimerWheel
 from eagleray.pipelines.addresses import Allowed
@@ -83,6 +83,10 @@ class Engine:
         connection.dropped = True
         if connection.sock is not None:
             self._end(connection, Outcome.CLOSED, "dropped")
+
+    def control_failed(self) -> None:
+        """A request without a proxy, which succeeded before, does so no more."""
+        self.concurrency.control_failed(len(self._open), clock())
 
     def close(self) -> None:
         """Close every connection without a call-back, and leave the loop."""
@@ -172,6 +176,7 @@ class Engine:
         patience = connection.timeout if connection.silence is None else connection.silence
         connection.deadline = now + min(patience, connection.timeout)
         self._deadlines.add(connection.deadline, connection.sock.fileno())
+        connection.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         connection.exchange = connection.converse()
         return self._advance(connection, None)
 
@@ -179,14 +184,14 @@ class Engine:
         """Read until nothing is left: the edge that told of it comes only once."""
         while (sock := connection.sock) is not None:
             try:
-                chunk = sock.recv(RECEIVE)
+                chunk, waited = connection.receive_from(sock, RECEIVE)
             except BlockingIOError:
                 return
             except OSError as error:
                 self._end(connection, Outcome.RESET, errno.errorcode.get(error.errno or 0, ""))
                 return
             if chunk:
-                self._wait = max(self._wait, connection.stamp(sock, clock()))
+                self._wait = max(self._wait, waited)
                 connection.silence = None
             if not self._advance(connection, chunk or None) or (len(chunk) < RECEIVE and not ending):
                 return

@@ -1,7 +1,7 @@
 """One timer for many deadlines: a wheel of buckets, cheaper than a heap entry and a handle per connection."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,7 +17,8 @@ class TimerWheel(Generic[T]):
 
     def __init__(self, now: float) -> None:
         self._buckets: defaultdict[int, list[T]] = defaultdict(list)
-        self._next = int(now / TICK)  # the earliest bucket that is still to be looked at
+        self._oldest = int(now / TICK)  # the earliest bucket that is still to be emptied
+        self._next = self._oldest  # the earliest into which an item may still go
 
     def __bool__(self) -> bool:
         """True while anything is waiting."""
@@ -30,9 +31,14 @@ class TimerWheel(Generic[T]):
     def due(self, now: float) -> Iterator[T]:
         """The items whose time has passed, oldest first; more may be added meanwhile.
 
-        Looks at the buckets in use, not at the ticks gone by: after a night without work those are millions.
+        Looks at the ticks gone by, or at the buckets in use where those are fewer: after a night without work
+        the ticks are millions.
         """
-        last = int(now / TICK)
+        first, last = self._oldest, int(now / TICK)
         self._next = last + 1
-        for tick in sorted(tick for tick in self._buckets if tick <= last):
-            yield from self._buckets.pop(tick)
+        ticks: Iterable[int] = range(first, last + 1)
+        if last - first > len(self._buckets):
+            ticks = sorted(tick for tick in self._buckets if tick <= last)
+        for tick in ticks:
+            yield from self._buckets.pop(tick, ())
+            self._oldest = tick + 1

@@ -143,8 +143,8 @@ class CheckPlan:
         judged = value if isinstance(value, Judged) else None
         if attempt.confirming:
             return self._confirm(attempt.protocol, report, judged)
-        if self._deserves_patience(attempt, report.outcome):
-            return [Attempt(attempt.protocol, after=PATIENT_AFTER, patient=True)]
+        if report.outcome in DEAD and not attempt.tls_to_proxy:
+            return self._bury(attempt, report)
         if not self._learn_tls(attempt, report):
             self._protocols[attempt.protocol] = report
         if judged is not None:
@@ -154,10 +154,14 @@ class CheckPlan:
             return []
         return self._tls_beside() if self._open else self._next()
 
-    def _deserves_patience(self, attempt: Attempt, outcome: Outcome) -> bool:
-        """True for a SYN that stays unanswered where the endpoint is known to have worked."""
-        lost = outcome is Outcome.CONNECT_TIMEOUT and self._first is None
-        return lost and self._candidate.promising and not attempt.patient
+    def _bury(self, attempt: Attempt, report: ProtocolReport) -> list[Attempt]:
+        """No other protocol will fare better; but who has worked before gets a second, longer try."""
+        lost = report.outcome is Outcome.CONNECT_TIMEOUT and self._first is None
+        if lost and self._candidate.promising and not attempt.patient:
+            return [Attempt(attempt.protocol, after=PATIENT_AFTER, patient=True)]
+        self._protocols[attempt.protocol] = report
+        self._untried = []
+        return []
 
     def _tls_beside(self) -> list[Attempt]:
         """Try TLS where a request was hung up on and a SOCKS5 greeting is not: too short for a TLS record."""

@@ -8,9 +8,12 @@ import dns.rcode
 import pytest
 import uvloop
 
+import eagleray
 from eagleray import CheckRules
 from eagleray.actors import dns_client, dnsbl
 from eagleray.actors.dnsbl import BlockLists, Kept, open_block_lists
+from eagleray.cluster.proving_ground import read_truth
+from eagleray.cluster.proving_ground.world import Kind
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.check_plan import Depth
 from eagleray.pipelines.proxies.protocols.target import Target
@@ -282,3 +285,19 @@ def test_it_works_in_uvloop():
             return answer
 
     assert uvloop.run(scenario()) == {"bl.example": "127.0.0.2"}
+
+
+async def test_a_check_asks_about_the_exit_address_of_what_lives(server, ground):
+    alive = next(truth for truth in read_truth(ground.truth) if truth.alive and truth.kind is Kind.HTTP)
+    dead = next(truth for truth in read_truth(ground.truth) if truth.kind is Kind.REFUSED)
+    server.add_list("bl.example", {alive.exit_ip: ["127.0.0.4"]})
+    server.add_list("white.example", {})
+    rules = CheckRules(
+        confirm_after=0.05, dnsbl=("bl.example", "white.example"), nameserver=f"127.0.0.1:{server.port}"
+    )
+    checking = eagleray.check(
+        [alive.address, dead.address], judge=ground.judge, allow=ground.allow, rules=rules
+    )
+    reports = {str(report.endpoint): report async for report in checking}
+    assert reports[alive.address].dnsbl == {"bl.example": "127.0.0.4", "white.example": ""}
+    assert reports[dead.address].dnsbl == {}
