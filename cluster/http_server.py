@@ -98,8 +98,18 @@ class Server:
         """True while there are more connections than the server takes."""
         return self.open > self._max_connections
 
-    def reply(self, head: bytes, client: str) -> bytes:
-        """The answer to a request's head."""
+    def reply(self, received: bytes, client: str) -> bytes | None:
+        """The answer to what a client has sent so far; None while that may still become a head."""
+        end = received.find(b"\r\n\r\n")
+        if 0 <= end <= MAX_HEAD:
+            return self._reply(received[:end], client)
+        if len(received) > MAX_HEAD:
+            return error(HTTPStatus.BAD_REQUEST, "head too long")
+        if not received[:1].isalpha():  # a SOCKS or TLS hello never ends as a head does
+            return error(HTTPStatus.BAD_REQUEST, "not HTTP")
+        return None
+
+    def _reply(self, head: bytes, client: str) -> bytes:
         try:
             request = parse_request(head)
         except BadRequestError as reason:
@@ -113,7 +123,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._head = b""
+        self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock, or turn the client away where the server is full."""
@@ -125,14 +135,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer as soon as the head is whole, or cannot become one."""
-        self._head += data
-        end = self._head.find(b"\r\n\r\n")
-        if 0 <= end <= MAX_HEAD:
-            self._finish(self._server.reply(self._head[:end], self._transport.get_extra_info("peername")[0]))
-        elif len(self._head) > MAX_HEAD:
-            self._finish(error(HTTPStatus.BAD_REQUEST, "head too long"))
-        elif not self._head[:1].isalpha():  # a SOCKS or TLS hello never ends as a head does
-            self._finish(error(HTTPStatus.BAD_REQUEST, "not HTTP"))
+        self._received += data
+        answer = self._server.reply(self._received, self._transport.get_extra_info("peername")[0])
+        if answer is not None:
+            self._finish(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""

@@ -1,7 +1,7 @@
 """`eagleray proving-ground`: a world of proxies on loopback, to try Eagleray and other tools on."""
 
 import sys
-from signal import SIGINT
+from signal import SIGCHLD, SIGINT
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,15 +33,17 @@ def proving_ground(
     """Serve proxies of every kind, list sources and a judge on loopback; print one JSON line when ready."""
     if sys.platform != "linux":
         fail("the proving ground needs Linux", "It binds its listeners to the loopback device.")
-    import uvloop
-
     from eagleray.cluster.proving_ground.ground import serve
 
     try:
-        stopped_by = uvloop.run(serve(mix, endpoints, seed, announce, exit_with_stdin))
+        stopped_by = serve(mix, endpoints, seed, announce, exit_with_stdin)
     except OSError as reason:
         advice = "It binds to the loopback device: that needs Linux 5.7 or newer, or root."
         fail(f"cannot set up the proving ground: {reason}", advice)
+    if stopped_by is SIGCHLD:
+        fail(
+            "a process of the proving ground has died", "Look above for its traceback, or for lack of memory."
+        )
     raise typer.Exit(Exit.INTERRUPTED if stopped_by is SIGINT else Exit.DONE)
 
 

@@ -1,6 +1,5 @@
 """Endpoints that are no working proxies, each wrong in a way that public lists are full of."""
 
-import asyncio
 import html
 import secrets
 from collections.abc import Callable
@@ -9,7 +8,9 @@ from http import HTTPStatus
 
 from eagleray.cluster.http_server import Request, Server, response
 from eagleray.cluster.judge import common, encode, nonce_of
-from eagleray.cluster.proving_ground.relay import Peer
+from eagleray.cluster.proving_ground.pages import Page
+from eagleray.cluster.proving_ground.reactor import Timer
+from eagleray.cluster.proving_ground.wire import Peer, Wire
 from eagleray.cluster.proving_ground.world import Kind
 
 GARBAGE = bytes(range(0x80, 0x100))  # no byte of it can begin HTTP, SOCKS or TLS
@@ -29,9 +30,9 @@ class Hang(Peer):
 class Close(Peer):
     """Closes at once."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, wire: Wire) -> None:
         """Close."""
-        super().connection_made(transport)
+        super().connection_made(wire)
         self.finish()
 
 
@@ -53,26 +54,25 @@ class Trickle(Peer):
         self._pending = beginning
         self._piece = piece
         self._seconds = seconds
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     def data_received(self, data: bytes) -> None:
         """Begin with the first bytes of a request; the rest changes nothing."""
         if self._timer is None:
             self._send()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self) -> None:
         """Stop."""
-        super().connection_lost(exc)
         if self._timer:
             self._timer.cancel()
 
     def _send(self) -> None:
-        if not self.transport.get_write_buffer_size():  # a client that does not read costs no memory
+        if not self.wire.waiting:  # a client that does not read costs no memory
             size = len(self._piece)
             self._pending = self._pending or self._piece
-            self.transport.write(self._pending[:size])
+            self.wire.write(self._pending[:size])
             self._pending = self._pending[size:]
-        self._timer = self.loop.call_later(self._seconds, self._send)
+        self._timer = self.wire.reactor.call_later(self._seconds, self._send)
 
 
 class Socks5Auth(Peer):
@@ -88,7 +88,7 @@ class Socks5Auth(Peer):
             self.finish()
         elif SOCKS5_PASSWORD in data[2:]:
             self._asked = True
-            self.transport.write(bytes([5, SOCKS5_PASSWORD]))
+            self.wire.write(bytes([5, SOCKS5_PASSWORD]))
         else:
             self.finish(b"\x05\xff")
 
@@ -134,15 +134,15 @@ def forged(request: Request, client: str) -> bytes:
 
 
 # Lost SYNs and refusals are the kernel's doing and need no protocol.
-DEAD: dict[Kind, Callable[[], asyncio.Protocol]] = {
+DEAD: dict[Kind, Callable[[], Peer]] = {
     Kind.HANG: Hang,
     Kind.CLOSE: Close,
     Kind.CLOSE_AFTER_REQUEST: partial(Burst, b""),
     Kind.GARBAGE: partial(Burst, GARBAGE),
-    Kind.WEB_SERVER: Server(not_found).connection,
-    Kind.CAPTIVE: Server(captive).connection,
-    Kind.CAPTIVE_ECHO: Server(captive_echo).connection,
-    Kind.FORGED: Server(forged).connection,
+    Kind.WEB_SERVER: partial(Page, Server(not_found)),
+    Kind.CAPTIVE: partial(Page, Server(captive)),
+    Kind.CAPTIVE_ECHO: partial(Page, Server(captive_echo)),
+    Kind.FORGED: partial(Page, Server(forged)),
     Kind.DRIP: drip,
     Kind.ENDLESS_HEADERS: endless_headers,
     Kind.ENDLESS_BODY: endless_body,

@@ -1,20 +1,15 @@
-"""The process of the proving ground: its listeners, and what it tells when it is ready.
+"""The proving ground: its sockets and processes, and what it tells when it is ready.
 
 One listener on 0.0.0.0, bound to the loopback device, accepts for every address of 127.0.0.0/8. The address
 to which a connection came says which endpoint is meant, so a handful of listeners serve any number.
 """
 
-import asyncio
-import gc
-import os
 import random
 import secrets
 import socket
-import ssl
-import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import partial
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from signal import Signals
@@ -24,25 +19,30 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from eagleray.actors.process import raise_descriptor_limit
+from eagleray.actors.process import collect_garbage_rarely, raise_descriptor_limit
 from eagleray.cluster.http_server import (
-    BACKLOG,
     Request,
     Server,
     error,
     response,
-    stop_signals,
 )
 from eagleray.cluster.judge import SECRET_BYTES, Judge, url_of
 from eagleray.cluster.proving_ground.certificates import authority, server_context
-from eagleray.cluster.proving_ground.dead import DEAD
-from eagleray.cluster.proving_ground.listings import Listing, listings
-from eagleray.cluster.proving_ground.live import PROXIES
+from eagleray.cluster.proving_ground.doors import Doors
+from eagleray.cluster.proving_ground.ends import Ends
+from eagleray.cluster.proving_ground.ledger import Ledger
+from eagleray.cluster.proving_ground.listener import Listener
+from eagleray.cluster.proving_ground.listings import STYLES, Listing, listings
+from eagleray.cluster.proving_ground.pages import Page
 from eagleray.cluster.proving_ground.process import Ready, Source
-from eagleray.cluster.proving_ground.relay import Ledger
-from eagleray.cluster.proving_ground.world import Mix, Ports, Truth, encode_truth, plan
+from eagleray.cluster.proving_ground.reactor import Reactor
+from eagleray.cluster.proving_ground.workers import serving
+from eagleray.cluster.proving_ground.world import Kind, Mix, Ports, Truth, encode_truth, plan
 
 OPEN_PORTS = 4  # several, so that a port alone says nothing; each has its own accept queue
+LARGE = 20_000  # endpoints; with more, each open port has a process: one would have too few descriptors
+NAP_SECONDS = 0.002  # of a reactor, see there
+LONG_NAP_SECONDS = 0.02  # the same in a large world, whose checker needs the cores
 FILLERS = 4  # connections that fill a queue of length 0, with some to spare
 HERE = "127.0.0.1"  # where judge and sources listen
 FAILING = "/failing.txt"  # the source that always fails
@@ -78,56 +78,41 @@ def port_of(sock: socket.socket) -> int:
 
 
 class Sockets:
-    """The sockets of the world: `open` to listen on, the others held so that their ports keep their ways."""
+    """The sockets of the world: `open` to accept on, the others held so that their ports keep their ways."""
 
     def __init__(self) -> None:
         self.open = [bound() for _ in range(OPEN_PORTS)]
         self._lost = losing_syns()
         self._refused = bound()  # bound but not listening: the kernel refuses
         self.tls = bound()
+        self.target, self.impostor, self.judge, self.sources = (bound(HERE) for _ in range(4))
 
     @property
     def ports(self) -> Ports:
-        """Their ports."""
+        """The ports of endpoints."""
         alone = (self._lost[0], self._refused, self.tls)
         return Ports(tuple(map(port_of, self.open)), *map(port_of, alone))
 
-
-class Door(asyncio.Protocol):
-    """Accepts for every endpoint, and lets the one that is meant have the connection.
-
-    Where the listener speaks TLS, the handshake is over by then.
-    """
-
-    def __init__(self, ground: "Ground") -> None:
-        self._ground = ground
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Hand over; a connection to no endpoint, so to any address that is not ours, is dropped."""
-        truth = self._ground.world.get(transport.get_extra_info("sockname"))
-        if truth is None:
-            cast(asyncio.Transport, transport).abort()
-            return
-        self._ground.ledger.accepted[truth.kind] += 1
-        protocol = self._ground.behaviour(truth)
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
+    @property
+    def detours(self) -> dict[tuple[str, int], tuple[str, int]]:
+        """Where interceptors lead whoever wants the TLS target."""
+        return {self.target.getsockname(): self.impostor.getsockname()}
 
 
 class Ground:
     """The world with what happened in it, and what its list sources answer."""
 
-    def __init__(self, world: Sequence[Truth], lists: Sequence[Listing], judge: Server) -> None:
-        self.world = {(truth.ip, truth.port): truth for truth in world}
-        self.ledger = Ledger()
-        self._lists = {listing.path: listing for listing in lists}
-        self._judge = judge
+    def __init__(self, sockets: Sockets, world: Sequence[Truth], seed: int, processes: int) -> None:
+        self.sockets = sockets
+        self.world = world
+        self.seed = seed
+        self.ledgers = [Ledger(sockets.detours) for _ in range(processes)]
+        self.judge = Server(Judge(secrets.token_bytes(SECRET_BYTES)).answer)
 
-    def behaviour(self, truth: Truth) -> asyncio.Protocol:
-        """The protocol for a new connection to an endpoint."""
-        if truth.kind in PROXIES:
-            return PROXIES[truth.kind](truth, self.ledger)
-        return DEAD[truth.kind]()
+    @cached_property
+    def lists(self) -> dict[str, Listing]:
+        """The lists by their paths; written when the first is fetched, since checks of a file need none."""
+        return {listing.path: listing for listing in listings(self.world, self.seed)}
 
     def answer(self, request: Request, _client: str) -> bytes:
         """A list, the counters at `/stats`, or the failure of the source that always fails."""
@@ -135,65 +120,67 @@ class Ground:
             return error(HTTPStatus.INTERNAL_SERVER_ERROR, "this source always fails")
         if request.origin_form == "/stats":
             return response(HTTPStatus.OK, msgspec.json.encode(self.stats()))
-        listing = self._lists.get(request.origin_form)
+        listing = self.lists.get(request.origin_form)
         if listing is None:
             return error(HTTPStatus.NOT_FOUND, "no such list")
         return response(HTTPStatus.OK, listing.body, listing.content_type)
 
     def stats(self) -> dict[str, object]:
         """Connections accepted and connections made to targets, by kind; answers that the judge gave."""
-        ledger = self.ledger
-        return {"accepted": ledger.accepted, "relayed": ledger.relayed, "judged": self._judge.answered}
+        accepted, relayed = Counter[Kind](), Counter[Kind]()
+        for ledger in self.ledgers:
+            accepted += ledger.accepted.counts()
+            relayed += ledger.relayed.counts()
+        return {"accepted": accepted, "relayed": relayed, "judged": self.judge.answered}
 
 
-async def serve(
+def serve(
     mix: Mix, endpoints: int, seed: int, ready: Callable[[Ready], None], exit_with_stdin: bool = False
 ) -> Signals:
     """Serve a world until SIGINT or SIGTERM, or until stdin ends; call `ready` once all of it listens.
 
+    SIGCHLD is what ended it when one of its processes has died.
+
     Raises:
         OSError: this system cannot bind to the loopback device.
     """
-    signals = stop_signals()
-    if exit_with_stdin:
-        watch_stdin(signals)
+    large = endpoints > LARGE
+    nap = LONG_NAP_SECONDS if large else NAP_SECONDS
+    reactor = Reactor(nap)
+    ends = Ends(reactor)
     raise_descriptor_limit()
     sockets = Sockets()
+    groups = [[sock] for sock in sockets.open] if large else [sockets.open]
     world = plan(mix, endpoints, seed, sockets.ports)
-    lists = listings(world, seed)
-    judge = Server(Judge(secrets.token_bytes(SECRET_BYTES)).answer)
-    ground = Ground(world, lists, judge)
-    gc.freeze()  # the world stays as it is: no collection needs to walk through it
-    with TemporaryDirectory(prefix="eagleray-proving-ground-") as folder:
-        for sock in sockets.open:
-            await listen(partial(Door, ground), sock)
-        tls_target = await listen_by_tls(ground, sockets.tls, Path(folder))
-        judge_url = await listen(judge.connection, bound(HERE))
-        sources_url = await listen(Server(ground.answer).connection, bound(HERE))
-        ready(describe(world, lists, judge_url, sources_url, tls_target, Path(folder), seed))
-        return await signals.get()
+    ground = Ground(sockets, world, seed, len(groups) + 1)
+    collect_garbage_rarely()  # the world stays as it is: no collection needs to walk through it
+    with (
+        serving(groups, world, ground.ledgers[1:], nap) as workers,
+        TemporaryDirectory(prefix="eagleray-proving-ground-") as folder,
+    ):
+        ends.watch(workers)
+        if exit_with_stdin:
+            ends.watch_stdin()
+        ready(listen(reactor, ground, Path(folder)))
+        reactor.run()
+    return ends.reason
 
 
-async def listen(
-    factory: Callable[[], asyncio.Protocol], sock: socket.socket, tls: ssl.SSLContext | None = None
-) -> str:
-    """Serve on a bound socket until the event loop ends; its URL."""
-    await asyncio.get_running_loop().create_server(factory, sock=sock, backlog=BACKLOG, ssl=tls)
-    return url_of(*sock.getsockname())
-
-
-async def listen_by_tls(ground: Ground, proxies: socket.socket, folder: Path) -> tuple[str, Path]:
-    """Serve the TLS target, who pretends to be it, and the proxies that want TLS; `host:port` and CA file."""
+def listen(reactor: Reactor, ground: Ground, folder: Path) -> Ready:
+    """Serve what is not left to workers; say where everything is."""
+    sockets = ground.sockets
     trusted, pretender = authority("Eagleray proving ground"), authority("Eagleray interceptor")
     ca_file = folder / "ca.pem"
     ca_file.write_bytes(trusted.pem())
-    false_context = server_context(pretender, HERE, folder)
-    target, impostor = bound(HERE), bound(HERE)
-    await listen(Server(page).connection, target, server_context(trusted, HERE, folder))
-    await listen(Server(page).connection, impostor, false_context)
-    await listen(partial(Door, ground), proxies, false_context)
-    ground.ledger.detours[target.getsockname()] = impostor.getsockname()
-    return f"{HERE}:{port_of(target)}", ca_file
+    true_context, false_context = (server_context(signer, HERE, folder) for signer in (trusted, pretender))
+    target, sources = Server(page), Server(ground.answer)
+    Listener(reactor, sockets.target, lambda _: Page(target), true_context)
+    Listener(reactor, sockets.impostor, lambda _: Page(target), false_context)
+    doors = Doors(ground.world, [sockets.tls], ground.ledgers[0])
+    Listener(reactor, sockets.tls, doors.peer_at, false_context)
+    Listener(reactor, sockets.judge, lambda _: Page(ground.judge))
+    Listener(reactor, sockets.sources, lambda _: Page(sources))
+    return describe(ground, ca_file, folder)
 
 
 def page(_request: Request, _client: str) -> bytes:
@@ -201,45 +188,26 @@ def page(_request: Request, _client: str) -> bytes:
     return response(HTTPStatus.OK, b"The TLS target.", "text/plain")
 
 
-def watch_stdin(signals: asyncio.Queue[Signals]) -> None:
-    """Treat the end of stdin as SIGTERM: a parent that dies takes this process along."""
-    loop = asyncio.get_running_loop()
-
-    def wait() -> None:
-        while os.read(0, 4096):
-            pass
-        with suppress(RuntimeError):  # the loop has ended by itself meanwhile
-            loop.call_soon_threadsafe(signals.put_nowait, Signals.SIGTERM)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def describe(
-    world: Sequence[Truth],
-    lists: Sequence[Listing],
-    judge: str,
-    sources: str,
-    tls: tuple[str, Path],
-    folder: Path,
-    seed: int,
-) -> Ready:
+def describe(ground: Ground, ca_file: Path, folder: Path) -> Ready:
     """Write the truth and the list of all endpoints into `folder`; say where everything is."""
+    judge = url_of(*ground.sockets.judge.getsockname())
+    sources = url_of(*ground.sockets.sources.getsockname())
     truth, everything = folder / "truth.ndjson", folder / "list.txt"
-    truth.write_bytes(encode_truth(world))
-    addresses = [endpoint.address for endpoint in world]
-    random.Random(seed).shuffle(addresses)  # noqa: S311 - a reproducible order, not a secret
+    truth.write_bytes(encode_truth(ground.world))
+    addresses = [endpoint.address for endpoint in ground.world]
+    random.Random(ground.seed).shuffle(addresses)  # noqa: S311 - a reproducible order, not a secret
     everything.write_text("\n".join(addresses) + "\n")
+    lists = [Source(style.name, urljoin(sources, style.path), style.protocols) for style in STYLES]
     return Ready(
         judge=judge,
         httpbin=urljoin(judge, "/get"),
-        sources=[Source(item.name, urljoin(sources, item.path), item.protocols) for item in lists]
-        + [Source("failing", urljoin(sources, FAILING))],
-        tls_target=tls[0],
-        ca_file=str(tls[1]),
+        sources=[*lists, Source("failing", urljoin(sources, FAILING))],
+        tls_target=f"{HERE}:{port_of(ground.sockets.target)}",
+        ca_file=str(ca_file),
         stats=urljoin(sources, "/stats"),
         truth=str(truth),
         everything=str(everything),
         allow=["127.0.0.0/8"],
-        endpoints=len(world),
-        alive=sum(endpoint.alive for endpoint in world),
+        endpoints=len(ground.world),
+        alive=sum(endpoint.alive for endpoint in ground.world),
     )

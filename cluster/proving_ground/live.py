@@ -75,7 +75,7 @@ class HttpProxy(Proxy):
         if self.truth.anonymity in (Anonymity.TRANSPARENT, Anonymity.ANONYMOUS):
             headers.append(("Via", "1.1 proxy"))
         if self.truth.anonymity is Anonymity.TRANSPARENT:
-            headers.append(("X-Forwarded-For", self.transport.get_extra_info("peername")[0]))
+            headers.append(("X-Forwarded-For", self.wire.client))
         headers.append(("Connection", "close"))
         lines = [f"{request.method} {request.origin_form} HTTP/1.1", *(": ".join(pair) for pair in headers)]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
@@ -111,13 +111,13 @@ class Injecting(Upstream):
         """Collect the answer, up to the largest page that is changed."""
         self._page += data
         if len(self._page) > MAX_PAGE:
-            self.transport.abort()
+            self.wire.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self) -> None:
         """Pass the answer on: it is whole."""
         if self.other:
-            self.other.transport.write(injected(self._page))
-        super().connection_lost(exc)
+            self.other.wire.write(injected(self._page))
+        super().connection_lost()
 
 
 class InjectingProxy(HttpProxy):
@@ -186,7 +186,7 @@ class Socks5Proxy(Proxy):
             self.finish(SOCKS5_NO_METHOD)
             return
         self._greeted = True
-        self.transport.write(SOCKS5_NO_AUTH)
+        self.wire.write(SOCKS5_NO_AUTH)
         if self.buffer:
             self.read_request()
 

@@ -1,46 +1,11 @@
-"""What every endpoint of the ground is made of: bounded connections, and proxies that dial and relay."""
-
-import asyncio
-from collections import Counter
-from functools import partial
-from typing import cast
+"""Proxies as they all are: they collect a request, dial a target after their delay, and relay."""
 
 from eagleray.cluster.http_server import MAX_HEAD
-from eagleray.cluster.proving_ground.world import Kind, Truth
-
-MAX_LIFETIME = 120.0  # seconds: longer than any client waits, so that forgotten connections go away
-DIAL_TIMEOUT = 5.0  # seconds for a connection within one machine, however busy it is
-
-
-class Ledger:
-    """What happened, which no plan can know."""
-
-    def __init__(self) -> None:
-        self.accepted: Counter[Kind] = Counter()
-        self.relayed: Counter[Kind] = Counter()  # connections to a target
-        self.detours: dict[tuple[str, int], tuple[str, int]] = {}  # where interceptors lead connections
-        self.spent: set[str] = set()  # addresses of the proxies that answer once and have done so
-
-
-class Peer(asyncio.Protocol):
-    """One side of the ground's connections: ends after `MAX_LIFETIME`, by itself says nothing."""
-
-    transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the clock."""
-        self.transport = cast(asyncio.Transport, transport)
-        self.loop = asyncio.get_running_loop()
-        self._deadline = self.loop.call_later(MAX_LIFETIME, self.transport.abort)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self._deadline.cancel()
-
-    def finish(self, data: bytes = b"") -> None:
-        """Send `data`, then close."""
-        self.transport.write(data)
-        self.transport.close()
+from eagleray.cluster.proving_ground.dial import Dial
+from eagleray.cluster.proving_ground.ledger import Ledger
+from eagleray.cluster.proving_ground.reactor import Timer
+from eagleray.cluster.proving_ground.wire import Peer, Place, Wire
+from eagleray.cluster.proving_ground.world import Truth
 
 
 class Relay(Peer):
@@ -51,23 +16,22 @@ class Relay(Peer):
     def data_received(self, data: bytes) -> None:
         """Pass it on."""
         if self.other:
-            self.other.transport.write(data)
+            self.other.wire.write(data)
 
     def pause_writing(self) -> None:
         """Read no more from the other side until this one has room."""
-        if self.other and not self.other.transport.is_closing():
-            self.other.transport.pause_reading()
+        if self.other and not self.other.wire.closing:
+            self.other.wire.pause_reading()
 
     def resume_writing(self) -> None:
         """Read on."""
-        if self.other and not self.other.transport.is_closing():
-            self.other.transport.resume_reading()
+        if self.other and not self.other.wire.closing:
+            self.other.wire.resume_reading()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self) -> None:
         """The other side ends too, once it has sent what it holds."""
-        super().connection_lost(exc)
         if self.other:
-            self.other.transport.close()
+            self.other.wire.close()
 
 
 class Upstream(Relay):
@@ -77,9 +41,9 @@ class Upstream(Relay):
         self._proxy = proxy
         self._granted = granted
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, wire: Wire) -> None:
         """Join the client before the target can speak: the proxy's reply goes first."""
-        super().connection_made(transport)
+        super().connection_made(wire)
         self.other = self._proxy
         self._proxy.join(self, self._granted)
 
@@ -93,7 +57,7 @@ class Proxy(Relay):
         self.truth = truth
         self.ledger = ledger
         self.buffer = b""
-        self._dialling: asyncio.Task[None] | None = None
+        self._dialling: Timer | Dial | None = None
 
     def data_received(self, data: bytes) -> None:
         """Collect the request, then relay."""
@@ -102,7 +66,7 @@ class Proxy(Relay):
             return
         self.buffer += data
         if len(self.buffer) > MAX_HEAD:
-            self.transport.abort()
+            self.wire.abort()
         elif not self._dialling:
             self.read_request()
 
@@ -112,28 +76,31 @@ class Proxy(Relay):
 
     def dial(self, host: str, port: int, granted: bytes, failed: bytes) -> None:
         """Connect to a target; the client gets `granted` or `failed` when that is decided."""
-        self._dialling = self.loop.create_task(self._dial(host, port, granted, failed))
+        delay = self.truth.delay_ms / 1000
+        self._dialling = self.wire.reactor.call_later(delay, self._dial, (host, port), granted, failed)
 
-    async def _dial(self, host: str, port: int, granted: bytes, failed: bytes) -> None:
-        await asyncio.sleep(self.truth.delay_ms / 1000)
-        source = (self.truth.exit_ip or self.truth.ip, 0)
+    def _dial(self, target: Place, granted: bytes, failed: bytes) -> None:
+        source = self.truth.exit_ip or self.truth.ip
+        upstream = self.upstream(self, granted)
         try:
-            async with asyncio.timeout(DIAL_TIMEOUT):
-                await self.loop.create_connection(
-                    partial(self.upstream, self, granted), host, port, local_addr=source
-                )
+            self._dialling = Dial(self.wire.reactor, target, source, upstream, lambda: self._fail(failed))
         except OSError:
-            self.finish(failed)
+            self._fail(failed)
+
+    def _fail(self, failed: bytes) -> None:
+        self._dialling = None
+        self.finish(failed)
 
     def join(self, upstream: Upstream, granted: bytes) -> None:
         """The target is there: say so, and send it what has come for it."""
         self.other = upstream
-        self.ledger.relayed[self.truth.kind] += 1
-        self.transport.write(granted)
-        upstream.transport.write(self.buffer)
+        self._dialling = None
+        self.ledger.relayed.add(self.truth.kind)
+        self.wire.write(granted)
+        upstream.wire.write(self.buffer)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self) -> None:
         """Nobody waits for the target any more."""
-        super().connection_lost(exc)
+        super().connection_lost()
         if self._dialling:
             self._dialling.cancel()

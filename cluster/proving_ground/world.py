@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address
+from socket import inet_ntoa  # four times as fast as ipaddress
 from typing import NamedTuple
 
 import msgspec
@@ -171,7 +172,7 @@ def plan(mix: Mix, endpoints: int, seed: int, ports: Ports) -> list[Truth]:
     kinds = apportioned(SHARES[mix], endpoints)
     rng.shuffle(kinds)
     drawn = rng.sample(range(FIRST_ADDRESS, LAST_ADDRESS), 2 * endpoints)
-    addresses = [str(IPv4Address(number)) for number in drawn]
+    addresses = [inet_ntoa(number.to_bytes(4)) for number in drawn]
     places = zip(kinds, addresses[:endpoints], addresses[endpoints:], strict=True)
     return [settled(rng, mix, ports, kind, own, other) for kind, own, other in places]
 

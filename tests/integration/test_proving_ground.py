@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import os
 import re
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -17,7 +20,7 @@ import pytest
 
 from eagleray.cluster.proving_ground import Kind, Mix, read_truth, running, started
 from eagleray.cluster.proving_ground.live import SCRIPT
-from eagleray.cluster.proving_ground.process import command
+from eagleray.cluster.proving_ground.process import command, parse_ready
 from eagleray.pipelines.proxies.model import Anonymity, Protocol
 
 TIMEOUT = 5  # seconds: a hang is a failure, except where it is what the kind does
@@ -365,6 +368,60 @@ def test_it_ends_with_its_stdin():
         assert process.stdout.readline()
         process.stdin.close()
         assert process.wait(TIMEOUT) == 0
+
+
+LARGE = 20_001  # endpoints: so many that several processes serve them
+
+
+@contextmanager
+def large_world():
+    """A large ground as a process, its ready line, and the ids of the processes that it has forked."""
+    with subprocess.Popen(
+        command(LARGE, 1, Mix.FIELD), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        try:
+            ready = parse_ready(process.stdout.readline())
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            yield process, ready, [int(child) for child in children]
+        finally:
+            process.kill()
+
+
+def ended(processes):
+    """Wait until none of some processes is left; the test's time limit bounds it."""
+    while any(Path(f"/proc/{process}").exists() for process in processes):
+        pass
+
+
+def test_a_large_world_is_served_by_several_processes_which_count_together():
+    with large_world() as (process, ready, children):
+        once = [t for t in read_truth(ready.truth) if t.kind is Kind.ONCE]
+        dead = [next(t for t in once if t.port == port) for port in {t.port for t in once}]
+        assert len(dead) == len(children) == 4
+        judge = urlsplit(ready.judge)
+        answers = [[bool(asked(truth, absolute(judge))) for _ in range(2)] for truth in dead]
+        assert answers == [[True, False]] * 4
+        with urlopen(ready.stats, timeout=TIMEOUT) as stats:
+            assert json.load(stats) == {"accepted": {"once": 8}, "relayed": {"once": 4}, "judged": 4}
+        process.terminate()
+        assert process.wait(TIMEOUT) == 0
+        ended(children)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_no_process_outlives_the_first(number, code):
+    with large_world() as (process, _, children):
+        process.send_signal(number)
+        assert process.wait(TIMEOUT) == code
+        ended(children)
+
+
+def test_a_ground_that_loses_a_process_says_so_and_ends():
+    with large_world() as (process, _, children):
+        os.kill(children[1], signal.SIGKILL)
+        assert process.wait(TIMEOUT) == 2
+        assert b"a process of the proving ground has died" in process.stderr.read()
+        ended(children)
 
 
 def test_wrong_usage_is_said_without_a_traceback():

@@ -2,7 +2,7 @@ from http import HTTPStatus
 
 import pytest
 
-from eagleray.cluster.http_server import BadRequestError, Request, Server, parse_request, response
+from eagleray.cluster.http_server import MAX_HEAD, BadRequestError, Request, Server, parse_request, response
 
 
 def test_a_head_is_taken_apart():
@@ -59,6 +59,13 @@ def test_a_response_says_how_long_it_is_and_that_the_connection_ends():
 
 def test_a_server_counts_what_it_answered_and_not_what_it_refused():
     server = Server(lambda request, client: f"{request.target} for {client}".encode())
-    assert server.reply(b"GET /x HTTP/1.1", "1.2.3.4") == b"/x for 1.2.3.4"
-    assert server.reply(b"rubbish", "1.2.3.4").startswith(b"HTTP/1.1 400 ")
+    assert server.reply(b"GET /x HTTP/1.1\r\n\r\n", "1.2.3.4") == b"/x for 1.2.3.4"
+    assert server.reply(b"rubbish\r\n\r\n", "1.2.3.4").startswith(b"HTTP/1.1 400 ")
     assert server.answered == 1
+
+
+def test_a_server_waits_while_what_has_come_may_become_a_head():
+    server = Server(lambda request, client: b"")
+    assert server.reply(b"GET /x HTTP/1.1\r\n", "1.2.3.4") is None
+    assert server.reply(b"\x05\x01\x00", "1.2.3.4").startswith(b"HTTP/1.1 400 ")
+    assert server.reply(b"G" * (MAX_HEAD + 1), "1.2.3.4").startswith(b"HTTP/1.1 400 ")
