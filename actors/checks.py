@@ -206,11 +206,9 @@ class Trial(Connection):
         checks = self._check.checks
         if self.network is not None:
             checks.admission.left(self)
-        if self.late is not None and self.connected_at is not None:
-            checks.patience.connected(self.connected_at - self.opened_at)
-            if self.outcome is Outcome.OK:
-                checks.patience.answered(self.ended_at - self.connected_at, self.opened_at, self.ended_at)
-        self._check.ended(self, self.outcome or Outcome.CLOSED)
+        if self.outcome is Outcome.OK and self.connected_at is not None:
+            checks.patience.served(self.opened_at, self.connected_at, self.ended_at)
+        self._check.ended(self, self.outcome)
 
     def silent(self) -> float | None:
         """Tell the check; a SOCKS5 greeting is not waited for as long as what needs another server."""

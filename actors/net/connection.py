@@ -50,6 +50,11 @@ class Connection(Stream, ABC):
         "value",
     )
 
+    deadline: float
+    outcome: Outcome  # it, `detail` and `ended_at` stand once the connection is over
+    detail: str
+    ended_at: float
+
     def __init__(
         self, host: str, port: int, connect_timeout: float, timeout: float, silence: float | None = None
     ) -> None:
@@ -66,9 +71,7 @@ class Connection(Stream, ABC):
         self.dropped = False  # nobody wants to know of it any more
         self.late: float | None = None  # seconds that our own lateness has added; None before the first byte
         self.connected_at: float | None = None
-        self.opened_at = self.ended_at = self.deadline = 0.0
-        self.outcome: Outcome | None = None
-        self.detail = ""
+        self.opened_at = 0.0
         self.value: Any = None
 
     @abstractmethod

@@ -126,14 +126,15 @@ class CheckPlan:
         if attempt.tls_to_proxy:
             report = msgspec.structs.replace(report, tls_to_proxy=True)
         attempts = self._after(attempt, report, value)
-        if not attempts and not self._open and self._final is None and self._survives:
+        if self._confirmed and not attempts and not self._open and self._final is None and self._survives:
             self._final = FinalSteps(self._rules.tls_target, self._rules.pages, self._protocols)
             attempts = self._final.begin(self._rules.types)
-        return self._hand_out(attempts)
+        self._open += len(attempts)
+        return attempts
 
     @property
     def _survives(self) -> bool:
-        return self._confirmed and self._outcome() is Outcome.OK
+        return self._outcome() is Outcome.OK
 
     def _after(self, attempt: Attempt, report: ProtocolReport, value: Found | None) -> list[Attempt]:
         if attempt.step is Step.KNOWN_PAGE:
@@ -145,7 +146,8 @@ class CheckPlan:
             return self._confirm(attempt.protocol, report, judged)
         if report.outcome in DEAD and not attempt.tls_to_proxy:
             return self._bury(attempt, report)
-        if not self._learn_tls(attempt, report):
+        plain = judged is not None and not attempt.tls_to_proxy and not self._tls_to_proxy
+        if plain or not self._learn_tls(attempt, report):
             self._protocols[attempt.protocol] = report
         if judged is not None:
             return self._succeed(attempt.protocol, judged)

@@ -22,7 +22,8 @@ SHORTEST_ANSWER = 4.0  # seconds: a proxy may lose a segment (1 s) on each of it
 LONGEST_ANSWER = 8.0  # seconds: live public proxies were seen to take up to 7 s
 GREETING = 3.0  # seconds: a SOCKS5 greeting needs no other server, so a lost segment or two explain all of it
 
-ENOUGH = 200  # measurements, so that one in a hundred is seen twice
+SAMPLE = 4  # of the good answers one in so many is looked at: to learn costs a few µs
+ENOUGH = 100  # of these: one in a hundred is seen once
 SHARE = 0.99  # of them must have been within the limit
 MARGIN = 1.5  # times that: what was measured so far is not the worst that there is
 STEPS = 8  # of the histogram, to a doubling: 9 % each
@@ -64,6 +65,7 @@ class Patience:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._round_trips, self._answers = Histogram(), Histogram()
+        self._served = 0
         self._young: deque[tuple[float, float]] = deque()  # answers that came before slower ones could have
         self.connect = LONGEST_CONNECT if limits.connect is None else limits.connect
         self.answer = LONGEST_ANSWER if limits.answer is None else limits.answer
@@ -73,26 +75,31 @@ class Patience:
         """For an endpoint that is worth a second, longer try: both copies of the SYN and a round trip."""
         return SECOND_COPY - FIRST_COPY + self.connect
 
-    def connected(self, round_trip: float) -> None:
-        """A TCP handshake took so many seconds."""
-        if (
-            self._limits.connect is not None or round_trip >= FIRST_COPY
-        ):  # else it was a copy that was answered
+    def served(self, opened_at: float, connected_at: float, ended_at: float) -> None:
+        """A good proxy has answered: when the connection was opened and made, and when the answer was whole.
+
+        Every `SAMPLE`-th is looked at.
+        """
+        self._served += 1
+        if self._served % SAMPLE:
             return
-        self._round_trips.add(round_trip)
+        if self._limits.connect is None and connected_at - opened_at < FIRST_COPY:  # else a copy was answered
+            self._round_trips.add(connected_at - opened_at)
+            self._learn_connect()
+        if self._limits.answer is None:
+            self._young.append((opened_at + LONGEST_ANSWER + LONGEST_CONNECT, ended_at - connected_at))
+            self._learn_answer(ended_at)
+
+    def _learn_connect(self) -> None:
         if self._round_trips.count % ENOUGH == 0:
             spare = SPARE_ROUND_TRIP + MARGIN * self._round_trips.quantile(SHARE)
             self.connect = min(LONGEST_CONNECT, FIRST_COPY + spare)
 
-    def answered(self, seconds: float, begun_at: float, now: float) -> None:
-        """A good proxy's answer took so many seconds from the connection on.
+    def _learn_answer(self, now: float) -> None:
+        """An answer counts only when those begun with it have had all the time that there is.
 
-        It counts only when those begun with it have had all the time there is: else a run would take
-        the quick ones, which come first, for all.
+        Else a run would take the quick ones, which come first, for all.
         """
-        if self._limits.answer is not None:
-            return
-        self._young.append((begun_at + LONGEST_ANSWER + LONGEST_CONNECT, seconds))
         while self._young and self._young[0][0] <= now:
             self._answers.add(self._young.popleft()[1])
             if self._answers.count % ENOUGH == 0:

@@ -44,8 +44,5 @@ def forward(
     stream: Stream, credentials: Credentials | None, url: JudgeUrl, nonce: str
 ) -> Exchange[http1.Answer]:
     """A request by HTTP forwarding; the page of a refusal is not waited for."""
-    extra = http_proxy.authorization(credentials)
-    head = yield from http1.read_head(stream, url.request(nonce, absolute=True, extra=extra))
-    if head.status != 200:
-        http_proxy.refuse_status(head.status, credentials)
-    return http1.Answer(head.status, (yield from http1.read_body(stream, head)))
+    request = url.request(nonce, absolute=True, extra=http_proxy.authorization(credentials))
+    return http1.read_answer(stream, request, lambda status: http_proxy.refuse_status(status, credentials))
