@@ -129,6 +129,7 @@ class Checker:
         rules = await without_dead_target(self._rules, self._engine, self._allowed, logger.warning)
         self._lists = await open_block_lists(rules, self._allowed, logger.warning)
         self._checks = Checks(self._engine, self._judges, rules, self._lists, self._name)
+        self._checks.tell_of_room(self._changed.set)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._pull(self._checks))
             tasks.create_task(self._flush_by_age())

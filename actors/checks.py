@@ -24,6 +24,7 @@ from eagleray.pipelines.proxies.weighing import doubtful
 
 MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2.5 kB each
 OF_THE_JUDGE = frozenset({Step.JUDGE, Step.KNOWN_PAGE})
+LONGEST_LINE = 1024  # connections that wait to be opened: enough for the engine, few enough to begin soon
 MAX_RUNS = 4  # of one check whose judges go down one after another
 CONFIRM_SILENCE = 0.5  # seconds: the steps after a second request that takes longer go on beside it
 NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
@@ -50,7 +51,12 @@ class Checks:
     @property
     def room(self) -> int:
         """How many more to begin; those that wait for a crowded host count not."""
-        return self._engine.limit + min(self.admission.waiting, MAX_HELD) - self.running
+        room = self._engine.limit + min(self.admission.waiting, MAX_HELD) - self.running
+        return min(room, LONGEST_LINE - self._engine.waiting)
+
+    def tell_of_room(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called whenever there may be room for more, again and again."""
+        self._engine.on_short_line = tell
 
     def begin(self, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
         """Check `candidate`; `done` is called once, from the event loop."""
@@ -97,6 +103,7 @@ class Check:
         "_runs",
         "candidate",
         "checks",
+        "connected",
         "network",
     )
 
@@ -104,6 +111,7 @@ class Check:
         self.checks = checks
         self.candidate = candidate
         self.network = limited_network(candidate.endpoint.host)
+        self.connected = False  # what has been connected to is likelier to live than what has not
         self._done = done
         self._open: set[Trial] = set()
         self._runs = 0
@@ -181,21 +189,24 @@ class Trial(Connection):
 
     def __init__(self, check: Check, attempt: Attempt, judge: Judge) -> None:
         endpoint, patience = check.candidate.endpoint, check.checks.patience
+        silence = check.checks.rules.silence
+        answer = max(silence, patience.answer - silence) if attempt.beside else patience.answer
         super().__init__(
             endpoint.host,
             endpoint.port,
             patience.second_connect if attempt.patient else patience.connect,
-            min(attempt.timeout or patience.answer, patience.answer),
-            CONFIRM_SILENCE if attempt.confirming else check.checks.rules.silence,
+            min(attempt.timeout or answer, answer),
+            CONFIRM_SILENCE if attempt.confirming else silence,
         )
         self.network = check.network
         self.attempt = attempt
         self.judge = judge
+        self.urgent = check.connected
         self._check = check
 
     def converse(self) -> Exchange[Any]:
         """The probe."""
-        checks = self._check.checks
+        checks, self._check.connected = self._check.checks, True
         nonce = self.judge.nonce(next(checks.randoms))
         return exchange_for(
             self, self._check.candidate.endpoint, self.attempt, checks.rules, self.judge, nonce
@@ -206,7 +217,7 @@ class Trial(Connection):
         checks = self._check.checks
         if self.network is not None:
             checks.admission.left(self)
-        if self.outcome is Outcome.OK and self.connected_at is not None:
+        if self.attempt.confirming and self.outcome is Outcome.OK and self.connected_at is not None:
             checks.patience.served(self.opened_at, self.connected_at, self.ended_at)
         self._check.ended(self, self.outcome)
 

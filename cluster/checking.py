@@ -111,6 +111,7 @@ async def drain(checks: Checks, candidates: Iterator[Candidate]) -> AsyncIterato
         reports.append(report)
         wake.set()
 
+    checks.tell_of_room(wake.set)
     pull: asyncio.Task[bool] | None = None
     failure: BaseException | None = None
     more = True

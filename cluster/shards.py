@@ -67,7 +67,7 @@ class Workers:
 
     def __init__(self, processes: int, everything: bool, concurrency: int | None, **options: Any) -> None:
         """Fork them. The dead are reported only with `everything`; `options` are those of `check`."""
-        share = max(1, (concurrency or auto_concurrency()) // processes)
+        share = max(1, concurrency // processes) if concurrency else auto_concurrency()
         self._workers = [start(everything, options | {"concurrency": share}) for _ in range(processes)]
         self._stock: Stock[Candidate] = Stock(AHEAD)
         self._failure: Exception | None = None

@@ -47,6 +47,7 @@ class Connection(Stream, ABC):
         "sock",
         "timeout",
         "unsent",
+        "urgent",
         "value",
     )
 
@@ -65,6 +66,7 @@ class Connection(Stream, ABC):
         self.timeout = timeout  # seconds from there to the end of the exchange
         self.network: Hashable = None  # where connections to the host's network are limited; see Admission
         self.silence = silence  # seconds without a byte after which `silent` is called; None: never, or heard
+        self.urgent = False  # to be opened before others
         self.sock: Socket | None = None
         self.exchange: Exchange[Any] | None = None  # None until the TCP handshake is over
         self.unsent = b""

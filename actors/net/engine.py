@@ -36,10 +36,12 @@ class Engine:
 
     def __init__(self, allowed: Allowed, most: int) -> None:
         """Hold up to `most` connections, fewer where this machine shows that it can't keep up."""
+        self.on_short_line: Callable[[], None] | None = None  # called while hardly any connection waits
         self._allowed = allowed
         self._epoll = select.epoll()
         self._open: dict[int, Connection] = {}
         self._waiting: deque[Connection] = deque()
+        self._urgent: deque[Connection] = deque()  # goes before those
         now = clock()
         self.concurrency = Concurrency(most, now)
         self._deadlines: TimerWheel[int] = TimerWheel(
@@ -59,16 +61,21 @@ class Engine:
     @property
     def load(self) -> int:
         """Connections open or waiting to be."""
-        return len(self._open) + len(self._waiting)
+        return len(self._open) + self.waiting
+
+    @property
+    def waiting(self) -> int:
+        """Connections that are not open yet."""
+        return len(self._waiting) + len(self._urgent)
 
     @property
     def limit(self) -> int:
         """Connections open at a time, at most."""
         return self.concurrency.limit
 
-    def run(self, connection: Connection) -> None:
-        """Take a connection; it is opened as soon as limit and pace allow."""
-        self._waiting.append(connection)
+    def run(self, connection: Connection, urgent: bool = False) -> None:
+        """Take a connection; it is opened as soon as limit and pace allow, urgent ones first."""
+        (self._urgent if urgent else self._waiting).append(connection)
         if self._ticker is None:
             self._arm()
 
@@ -95,6 +102,7 @@ class Engine:
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
         self._waiting.clear()
+        self._urgent.clear()
         for connection in self._open.values():
             if connection.sock is not None:
                 connection.sock.close()
@@ -108,11 +116,13 @@ class Engine:
         earned = (now - self._allowed_at) * STARTS_A_SECOND
         self._allowance, self._allowed_at = min(self._allowance + earned, BURST * STARTS_A_SECOND), now
         room = min(STARTS_A_TURN, int(self._allowance), self.concurrency.limit - len(self._open))
-        while room > 0 and self._waiting:
+        while room > 0 and (line := self._urgent or self._waiting):
             room -= 1
-            connection = self._waiting.popleft()
+            connection = line.popleft()
             if not connection.dropped and not self._begin(connection):
                 return
+        if self.on_short_line and len(self._waiting) < STARTS_A_TURN:
+            self.on_short_line()
 
     def _begin(self, connection: Connection) -> bool:
         """Open a connection; False where this machine is short of something and it has to wait."""
@@ -122,7 +132,7 @@ class Engine:
             sock = dial(connection.host, connection.port, self._allowed)
         except DialFailed as failure:
             if failure.shortage and self._open:
-                self._waiting.appendleft(connection)
+                self._urgent.appendleft(connection)
                 self.concurrency.short_of(failure.detail, len(self._open), now)
                 return False
             self._end(connection, failure.outcome, failure.detail)
@@ -145,8 +155,7 @@ class Engine:
                 self._on_event(connection, event)
         if len(events) < EVENTS_A_TURN:
             self._drained_at = asked_at
-        if self._waiting:
-            self._start()
+        self._start()
 
     def _on_event(self, connection: Connection, event: int) -> None:
         if connection.exchange is None:
@@ -243,7 +252,7 @@ class Engine:
             action()
         self._start()
         self._ticker = None  # only now: what was begun meanwhile must not arm a second one
-        if self._open or self._waiting or self._timers:
+        if self._open or self._waiting or self._urgent or self._timers:
             self._arm()
 
     def _on_deadline(self, connection: Connection, fd: int) -> None:

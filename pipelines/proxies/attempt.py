@@ -24,6 +24,7 @@ class Attempt(msgspec.Struct, frozen=True):
     protocol: Protocol
     after: float = 0.0  # seconds to wait first
     timeout: float | None = None  # seconds for the whole answer, where it is less than the usual
+    beside: bool = False  # made beside one that is silent: both end together
     patient: bool = False  # a second try, with a longer limit on the TCP handshake
     confirming: bool = False
     step: Step = Step.JUDGE

@@ -29,6 +29,7 @@ from eagleray.pipelines.proxies.weighing import TELLING, most_revealing
 HTTP_LIKE = (Protocol.HTTP, Protocol.HTTPS)  # what may be spoken to the proxy over TLS
 
 CENSUS_PATIENCE = (1.0, 3.0)  # seconds, plus so many times what the working protocol needed in all
+SLOW = 1.0  # seconds for the first answer: what else there is to ask is asked beside the second request
 PATIENT_AFTER = 5.0  # seconds until a second, longer try: a short outage may be over by then
 
 
@@ -118,7 +119,7 @@ class CheckPlan:
         self._socks5_hangs |= attempt.protocol is Protocol.SOCKS5
         beside = [p for p in self._untried if p is not Protocol.HTTPS or self._claims(p)]
         self._untried = [p for p in self._untried if p not in beside]
-        return self._hand_out([*map(Attempt, beside), *self._tls_beside()])
+        return self._hand_out([*(Attempt(p, beside=True) for p in beside), *self._tls_beside()])
 
     def ended(self, attempt: Attempt, report: ProtocolReport, value: Found | None) -> list[Attempt]:
         """Take the end of an attempt; `value` is what it found, if it succeeded."""
@@ -239,9 +240,12 @@ class CheckPlan:
             self._untried = []
             return []
         base, factor = CENSUS_PATIENCE
-        self._patience = base + factor * (self._protocols[protocol].total_ms or 0.0) / 1000
-        again = self._attempt(protocol)
-        return [msgspec.structs.replace(again, after=self._rules.confirm_after, confirming=True)]
+        took = (self._protocols[protocol].total_ms or 0.0) / 1000
+        self._patience = base + factor * took
+        again = msgspec.structs.replace(
+            self._attempt(protocol), after=self._rules.confirm_after, confirming=True
+        )
+        return [again, *(self._explore() if took > SLOW else [])]
 
     def _confirm(self, protocol: Protocol, report: ProtocolReport, judged: Judged | None) -> list[Attempt]:
         if report.outcome.charge is Charge.SELF:  # says nothing: the first success stands

@@ -22,8 +22,7 @@ SHORTEST_ANSWER = 4.0  # seconds: a proxy may lose a segment (1 s) on each of it
 LONGEST_ANSWER = 8.0  # seconds: live public proxies were seen to take up to 7 s
 GREETING = 3.0  # seconds: a SOCKS5 greeting needs no other server, so a lost segment or two explain all of it
 
-SAMPLE = 4  # of the good answers one in so many is looked at: to learn costs a few µs
-ENOUGH = 100  # of these: one in a hundred is seen once
+ENOUGH = 200  # proxies: one in a hundred is seen twice
 SHARE = 0.99  # of them must have been within the limit
 MARGIN = 1.5  # times that: what was measured so far is not the worst that there is
 STEPS = 8  # of the histogram, to a doubling: 9 % each
@@ -65,7 +64,6 @@ class Patience:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._round_trips, self._answers = Histogram(), Histogram()
-        self._served = 0
         self._young: deque[tuple[float, float]] = deque()  # answers that came before slower ones could have
         self.connect = LONGEST_CONNECT if limits.connect is None else limits.connect
         self.answer = LONGEST_ANSWER if limits.answer is None else limits.answer
@@ -78,11 +76,8 @@ class Patience:
     def served(self, opened_at: float, connected_at: float, ended_at: float) -> None:
         """A good proxy has answered: when the connection was opened and made, and when the answer was whole.
 
-        Every `SAMPLE`-th is looked at.
+        To be told once of each proxy: the quick ones are asked more often in the same time.
         """
-        self._served += 1
-        if self._served % SAMPLE:
-            return
         if self._limits.connect is None and connected_at - opened_at < FIRST_COPY:  # else a copy was answered
             self._round_trips.add(connected_at - opened_at)
             self._learn_connect()

@@ -4,7 +4,6 @@ from eagleray.pipelines.proxies.patience import (
     ENOUGH,
     LONGEST_ANSWER,
     LONGEST_CONNECT,
-    SAMPLE,
     SHORTEST_ANSWER,
     Histogram,
     Limits,
@@ -21,7 +20,7 @@ def patience():
 
 
 def serve(patience, round_trip, answer, opened_at=0.0, times=ENOUGH):
-    for _ in range(SAMPLE * times):
+    for _ in range(times):
         patience.served(opened_at, opened_at + round_trip, opened_at + round_trip + answer)
 
 
@@ -52,8 +51,8 @@ def test_quick_answers_count_only_once_slow_ones_could_have_come(patience):
     ("slowest", "learned"), [(3.0, 4.5), (7.0, LONGEST_ANSWER)], ids=["within", "beyond"]
 )
 def test_the_limit_on_answers_follows_the_slow_ones(patience, slowest, learned):
-    serve(patience, 0.1, 0.5, times=ENOUGH - 5)
-    serve(patience, 0.1, slowest, times=5)
+    serve(patience, 0.1, 0.5, times=ENOUGH - 10)
+    serve(patience, 0.1, slowest, times=10)
     serve(patience, 0.1, 0.5, opened_at=MATURE, times=1)
     assert learned <= patience.answer <= learned * STEP
 
