@@ -1,34 +1,31 @@
 """Checks endpoints: a plan decides for each which probe comes next, the engine carries it out."""
 
 import asyncio
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 from eagleray.actors.dnsbl import BlockLists
-from eagleray.actors.exchanges import exchange_for
 from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.admission import Admission, limited_network
-from eagleray.actors.net.connection import Connection
+from eagleray.actors.net.connection import clock
 from eagleray.actors.net.engine import Engine
+from eagleray.actors.trial import Trial, randoms
 from eagleray.pipelines.proxies.attempt import Attempt, Step
 from eagleray.pipelines.proxies.check_plan import CheckPlan, CheckRules
+from eagleray.pipelines.proxies.detection import likely
 from eagleray.pipelines.proxies.judging import Judge
-from eagleray.pipelines.proxies.model import Candidate, CheckReport, Protocol, ProtocolReport
+from eagleray.pipelines.proxies.model import Candidate, CheckReport
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.patience import GREETING, Limits, Patience
-from eagleray.pipelines.proxies.protocols.exchange import Exchange
+from eagleray.pipelines.proxies.patience import Limits, Patience
 from eagleray.pipelines.proxies.weighing import doubtful
 
 MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2.5 kB each
 OF_THE_JUDGE = frozenset({Step.JUDGE, Step.KNOWN_PAGE})
 LONGEST_LINE = 1024  # connections that wait to be opened: enough for the engine, few enough to begin soon
-MAX_RUNS = 4  # of one check whose judges go down one after another
 CONFIRM_SILENCE = 0.5  # seconds: the steps after a second request that takes longer go on beside it
-NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
-NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes
+MAX_RUNS = 4  # of one check whose judges go down one after another
 
 
 class Checks:
@@ -61,7 +58,18 @@ class Checks:
     def begin(self, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
         """Check `candidate`; `done` is called once, from the event loop."""
         self.running += 1
-        Check(self, candidate, done).begin()
+        if self.judges.judges and not candidate.promising:
+            self.admission.run(self._knock(candidate, done, self.judges.judges[0]))
+        else:
+            Check(self, candidate, limited_network(candidate.endpoint.host), done).begin()
+
+    def _knock(self, candidate: Candidate, done: Callable[[CheckReport], None], judge: Judge) -> Trial:
+        """The first connection to an endpoint: nothing is planned before it is made, and it seldom is."""
+        endpoint, patience, silence = candidate.endpoint, self.patience, self.rules.silence
+        network = limited_network(endpoint.host)
+        trial = Trial(endpoint, network, judge, patience.connect, patience.answer, silence)
+        trial.doorstep = Doorstep(self, candidate, done)
+        return trial
 
     def report(self, report: CheckReport, done: Callable[[CheckReport], None]) -> None:
         """End a check; where the endpoint works, once the block lists have been asked."""
@@ -78,7 +86,7 @@ class Checks:
         self.running -= 1
         done(report)
 
-    def start(self, trial: "Trial") -> None:
+    def start(self, trial: Trial) -> None:
         """Run an attempt, now or after the time that it is to wait."""
         if trial.attempt.after:
             self._engine.later(trial.attempt.after, partial(self.admission.run, trial))
@@ -107,40 +115,51 @@ class Check:
         "network",
     )
 
-    def __init__(self, checks: Checks, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
+    def __init__(
+        self, checks: Checks, candidate: Candidate, network: Hashable, done: Callable[[CheckReport], None]
+    ) -> None:
         self.checks = checks
         self.candidate = candidate
-        self.network = limited_network(candidate.endpoint.host)
+        self.network = network
         self.connected = False  # what has been connected to is likelier to live than what has not
         self._done = done
-        self._open: set[Trial] = set()
+        self._open: list[Trial] = []
         self._runs = 0
 
     def begin(self) -> None:
         """Start the first attempt as soon as there is a judge."""
         self.checks.judges.wait(self._begin)
 
+    def adopt(self, trial: Trial, began_at: float) -> Attempt:
+        """Begin with a connection that has been made already; what to do with it."""
+        self._open.append(trial)
+        return self._new_plan(trial.judge, began_at)
+
     def _begin(self, judge: Judge | None) -> None:
         if judge is None or self._runs == MAX_RUNS:
             self._report_unjudged()
             return
+        self._connect(self._new_plan(judge, time.time()), judge)
+
+    def _new_plan(self, judge: Judge, began_at: float) -> Attempt:
+        """Plan anew, with a judge; the first attempt."""
         self._runs += 1
         self._judge = judge
         self._doubted_at = 0.0  # when it last failed by what may be the judge's fault (`clock`)
         self._plan = CheckPlan(self.candidate, self.checks.rules, known_page=judge.known_url is not None)
-        self._began_at = time.time()
-        self._start(self._plan.begin())
+        self._began_at = began_at
+        return self._plan.begin()
 
-    def ended(self, trial: "Trial", outcome: Outcome) -> None:
+    def ended(self, trial: Trial, outcome: Outcome) -> None:
         """One attempt is over."""
-        self._open.discard(trial)
+        self._open.remove(trial)
         attempt = trial.attempt
         if trial.judge is not self._judge and outcome is not Outcome.OK:
             self._connect(attempt, self._judge)  # the word of another judge alone condemns nobody
             return
         if doubtful(outcome) and attempt.step in OF_THE_JUDGE:
             self._doubted_at = trial.ended_at
-        if attempts := self._plan.ended(attempt, trial.report(outcome), trial.value):
+        if attempts := self._plan.ended(attempt, trial.report(), trial.value):
             self._start(attempts)
         elif self._plan.over:
             self._end()
@@ -155,8 +174,18 @@ class Check:
             self._connect(attempt, judge)
 
     def _connect(self, attempt: Attempt, judge: Judge) -> None:
-        trial = Trial(self, attempt, judge)
-        self._open.add(trial)
+        patience, silence = self.checks.patience, self.checks.rules.silence
+        answer = max(silence, patience.answer - silence) if attempt.beside else patience.answer
+        trial = Trial(
+            self.candidate.endpoint,
+            self.network,
+            judge,
+            patience.second_connect if attempt.patient else patience.connect,
+            min(attempt.timeout or answer, answer),
+            CONFIRM_SILENCE if attempt.confirming else silence,
+        )
+        trial.check, trial.attempt, trial.urgent = self, attempt, self.connected
+        self._open.append(trial)
         self.checks.start(trial)
 
     def _end(self) -> None:
@@ -182,78 +211,30 @@ class Check:
         self.checks.report(report, self._done)
 
 
-class Trial(Connection):
-    """The connection of one attempt of a check."""
+class Doorstep(NamedTuple):
+    """What a first connection needs where there is no check yet."""
 
-    __slots__ = ("_check", "attempt", "judge")
+    checks: Checks
+    candidate: Candidate
+    done: Callable[[CheckReport], None]
 
-    def __init__(self, check: Check, attempt: Attempt, judge: Judge) -> None:
-        endpoint, patience = check.candidate.endpoint, check.checks.patience
-        silence = check.checks.rules.silence
-        answer = max(silence, patience.answer - silence) if attempt.beside else patience.answer
-        super().__init__(
-            endpoint.host,
-            endpoint.port,
-            patience.second_connect if attempt.patient else patience.connect,
-            min(attempt.timeout or answer, answer),
-            CONFIRM_SILENCE if attempt.confirming else silence,
-        )
-        self.network = check.network
-        self.attempt = attempt
-        self.judge = judge
-        self.urgent = check.connected
-        self._check = check
+    def enter(self, trial: Trial) -> Check:
+        """The check that begins with this connection."""
+        check = Check(self.checks, self.candidate, trial.network, self.done)
+        trial.attempt = check.adopt(trial, wall_time(trial.opened_at))
+        return check
 
-    def converse(self) -> Exchange[Any]:
-        """The probe."""
-        checks, self._check.connected = self._check.checks, True
-        nonce = self.judge.nonce(next(checks.randoms))
-        return exchange_for(
-            self, self._check.candidate.endpoint, self.attempt, checks.rules, self.judge, nonce
-        )
-
-    def ended(self) -> None:
-        """Tell the check, and what was learned of times."""
-        checks = self._check.checks
-        if self.network is not None:
-            checks.admission.left(self)
-        if self.attempt.confirming and self.outcome is Outcome.OK and self.connected_at is not None:
-            checks.patience.served(self.opened_at, self.connected_at, self.ended_at)
-        self._check.ended(self, self.outcome)
-
-    def silent(self) -> float | None:
-        """Tell the check; a SOCKS5 greeting is not waited for as long as what needs another server."""
-        self._check.silent(self.attempt)
-        if (
-            self.attempt.protocol is not Protocol.SOCKS5
-            or self.attempt.confirming
-            or self.connected_at is None
-        ):
-            return None
-        return max(0.0, self.connected_at + GREETING - self.deadline)
-
-    def report(self, outcome: Outcome) -> ProtocolReport:
-        """How it ended, in milliseconds since it was opened."""
-        opened, connected, tunnel, first = (
-            self.opened_at,
-            self.connected_at,
-            self.tunnel_at,
-            self.first_byte_at,
-        )
-        return ProtocolReport(
-            outcome,
-            None if connected is None else round((connected - opened) * 1000, 3),
-            None if tunnel is None else round((tunnel - opened) * 1000, 3),
-            None if first is None else round((first - opened) * 1000, 3),
-            round((self.ended_at - opened) * 1000, 3),
-            self.detail,
-        )
+    def leave(self, trial: Trial) -> None:
+        """Report an endpoint that is dead whatever is spoken to it."""
+        if trial.network is not None:
+            self.checks.admission.left(trial)
+        protocol = likely(self.candidate, self.checks.rules.types)[0]
+        opened_at, node = wall_time(trial.opened_at), self.checks.node
+        attempts = {protocol: trial.report()}
+        report = CheckReport(trial.endpoint, trial.outcome, attempts, checked_at=opened_at, node=node)
+        self.checks.report(report, self.done)
 
 
-def randoms() -> Iterator[str]:
-    """Random text for one nonce after the other, drawn from the system a block at a time."""
-    size = 2 * NONCE_BYTES  # hexadecimal
-    while True:
-        block = os.urandom(NONCES_A_DRAW * NONCE_BYTES).hex()
-        for at in range(0, len(block), size):
-            yield block[at : at + size]
+def wall_time(moment: float) -> float:
+    """A moment of `clock` in Unix seconds."""
+    return time.time() - (clock() - moment)

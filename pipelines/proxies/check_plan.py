@@ -106,9 +106,10 @@ class CheckPlan:
         self._confirmed = False
         self._open = 0  # attempts handed out and not ended
 
-    def begin(self) -> list[Attempt]:
+    def begin(self) -> Attempt:
         """The first attempt."""
-        return self._hand_out(self._next())
+        self._open = 1
+        return self._attempt(self._untried.pop(0))
 
     def silent(self, attempt: Attempt) -> list[Attempt]:
         """Nothing came for a while: go on beside it."""

@@ -67,7 +67,7 @@ def test_show_says_where_a_value_comes_from_and_no_secret(run, config, monkeypat
 def test_show_as_json(run, config):
     result = run("show", "--config", config, "--json")
     proxies = json.loads(result.stdout)["pipelines"]["proxies"]
-    assert proxies["check"]["timeout"] == 8.0
+    assert (proxies["check"]["timeout"], proxies["check"]["confirm_after"]) == ("auto", 0.5)
     assert proxies["sources"][0]["headers"] == {"X-Key": "***", "User-Agent": "me"}
     assert "geheim" not in result.stdout
 
@@ -76,5 +76,6 @@ def test_schema(run):
     schema = json.loads(run("schema").stdout)
     assert schema["properties"]["data_dir"]["default"] == "eagleray-data"
     timeout = schema["$defs"]["CheckSettings"]["properties"]["timeout"]
-    assert (timeout["exclusiveMinimum"], timeout["maximum"]) == (0, 300)
+    number, word = timeout["anyOf"]
+    assert (number["exclusiveMinimum"], number["maximum"], word["const"]) == (0, 300, "auto")
     assert timeout["description"].startswith("Seconds")

@@ -35,7 +35,7 @@ def run(plan, outcomes, silent=(), again=OK):
 
     `outcomes` is by protocol, CLOSED where it lacks one; the second request ends with `again`.
     """
-    waiting, names = deque(plan.begin()), []
+    waiting, names = deque([plan.begin()]), []
     while not plan.over:
         attempt = waiting.popleft()
         name = f"{attempt.protocol} again" if attempt.confirming else str(attempt.protocol)
@@ -228,7 +228,7 @@ def test_the_report_says_what_the_judge_saw():
 def test_the_most_revealing_level_of_all_protocols_counts(order):
     seen = [Judged(Anonymity.ELITE, "192.0.2.9"), Judged(Anonymity.TRANSPARENT, "192.0.2.8")]
     plan = CheckPlan(candidate(), FULL)
-    (http,) = plan.begin()
+    http = plan.begin()
     socks5, *_ = plan.silent(http)
     plan.ended(http, report_of(OK), seen[order[0]])
     plan.ended(socks5, report_of(OK), seen[order[1]])
@@ -239,7 +239,7 @@ def test_the_most_revealing_level_of_all_protocols_counts(order):
 def confirmed_plan(again=JUDGED):
     """A plan whose first protocol, HTTP, has answered twice; and what it hands out then."""
     plan = CheckPlan(candidate(), FULL, known_page=True)
-    (second,) = plan.ended(*plan.begin(), report_of(OK), JUDGED)
+    (second,) = plan.ended(plan.begin(), report_of(OK), JUDGED)
     return plan, plan.ended(second, report_of(OK), again)
 
 
@@ -285,7 +285,7 @@ def test_known_page(page, outcome, tampered, http):
 
 def test_the_known_page_is_fetched_once_and_only_by_forwarding():
     plan = CheckPlan(candidate({SOCKS5}), FULL, known_page=True)
-    (second,) = plan.ended(*plan.begin(), report_of(OK), JUDGED)
+    (second,) = plan.ended(plan.begin(), report_of(OK), JUDGED)
     census = plan.ended(second, report_of(OK), JUDGED)
     assert not any(attempt.step is Step.KNOWN_PAGE for attempt in census)
     (page,) = plan.ended(next(a for a in census if a.protocol is HTTP), report_of(OK), JUDGED)
@@ -301,7 +301,7 @@ def test_what_a_judge_may_have_caused():
 
 def test_the_second_request_waits_and_names_its_failure():
     plan = CheckPlan(candidate(), CheckRules(confirm_after=0.25))
-    (first,) = plan.begin()
+    first = plan.begin()
     (second,) = plan.ended(first, report_of(OK), JUDGED)
     assert (second.protocol, second.after, second.confirming) == (HTTP, 0.25, True)
     plan.ended(second, ProtocolReport(Outcome.RESET, detail="ECONNRESET"), None)
@@ -311,14 +311,14 @@ def test_the_second_request_waits_and_names_its_failure():
 @pytest.mark.parametrize(("total_ms", "patience"), [(0.0, 1.0), (1000.0, 4.0), (None, 1.0)], ids=str)
 def test_the_census_waits_by_what_the_endpoint_needed(total_ms, patience):
     plan = CheckPlan(candidate(), FULL)
-    (second,) = plan.ended(*plan.begin(), report_of(OK, total_ms), JUDGED)
+    (second,) = plan.ended(plan.begin(), report_of(OK, total_ms), JUDGED)
     census = plan.ended(second, report_of(OK), JUDGED)
     assert {attempt.timeout for attempt in census} == {patience}
 
 
 def test_a_second_request_that_takes_long_is_not_waited_for():
     plan = CheckPlan(candidate(), FULL, known_page=True)
-    (second,) = plan.ended(*plan.begin(), report_of(OK), JUDGED)
+    (second,) = plan.ended(plan.begin(), report_of(OK), JUDGED)
     beside = plan.silent(second)
     assert {(a.protocol, a.step) for a in beside} == {
         *((p, Step.JUDGE) for p in (SOCKS5, SOCKS4, HTTPS)),
@@ -329,7 +329,7 @@ def test_a_second_request_that_takes_long_is_not_waited_for():
 
 def test_what_is_found_beside_counts_only_if_the_second_request_succeeds():
     plan = CheckPlan(candidate(), FULL)
-    (second,) = plan.ended(*plan.begin(), report_of(OK), JUDGED)
+    (second,) = plan.ended(plan.begin(), report_of(OK), JUDGED)
     for attempt in plan.silent(second):
         assert plan.ended(attempt, report_of(OK), JUDGED) == []
         assert not plan.over
@@ -339,7 +339,7 @@ def test_what_is_found_beside_counts_only_if_the_second_request_succeeds():
 
 def test_a_promising_endpoint_gets_a_second_longer_try():
     plan = CheckPlan(msgspec.structs.replace(candidate(), promising=True), FULL)
-    (again,) = plan.ended(*plan.begin(), report_of(Outcome.CONNECT_TIMEOUT), None)
+    (again,) = plan.ended(plan.begin(), report_of(Outcome.CONNECT_TIMEOUT), None)
     assert (again.protocol, again.patient, again.after > 1) == (HTTP, True, True)
     assert plan.ended(again, report_of(Outcome.CONNECT_TIMEOUT), None) == []
     assert (plan.over, plan.report(1.0, "").outcome) == (True, Outcome.CONNECT_TIMEOUT)
@@ -347,7 +347,7 @@ def test_a_promising_endpoint_gets_a_second_longer_try():
 
 def test_silence_after_a_success_starts_nothing():
     plan = CheckPlan(candidate(), FULL)
-    (first,) = plan.begin()
+    first = plan.begin()
     beside = plan.silent(first)
     plan.ended(beside[0], report_of(OK), JUDGED)
     assert plan.silent(beside[1]) == plan.silent(first) == []
@@ -374,7 +374,7 @@ PROBE_OUTCOMES = st.sampled_from([outcome for outcome in Outcome if outcome is n
 )
 def test_any_course_of_events(of, rules, data):
     plan = CheckPlan(of, rules)
-    open_attempts = plan.begin()
+    open_attempts = [plan.begin()]
     handed_out, ends = list(open_attempts), []
     while not plan.over:
         attempt = data.draw(st.sampled_from(open_attempts))  # fails where none is open: a check would hang
@@ -414,7 +414,7 @@ def check_report(report, ends):
 
 def play_tls(plan, answer, silent=()):
     """Let attempts end by `answer(attempt)`, a report; what was tried, in order, TLS to the proxy marked."""
-    waiting, tried = deque(plan.begin()), []
+    waiting, tried = deque([plan.begin()]), []
     while not plan.over:
         attempt = waiting.popleft()
         name = f"{attempt.protocol}{' by TLS' if attempt.tls_to_proxy else ''}"
