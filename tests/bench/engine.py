@@ -1,7 +1,8 @@
 """CPU of a quick check, beside other clients on the same endpoints: a bare C client, Go, aiohttp.
 
-Every endpoint is alive and answers at once, so what is measured is the client. The baselines are compiled
-here, where a C compiler and Go are installed; without a C compiler there is nothing to check against.
+Then what a connection in flight costs in memory. Every endpoint is alive, so what is measured is the client.
+The baselines are compiled here, where a C compiler and Go are installed; without a C compiler there is
+nothing to check against.
 """
 
 import os
@@ -19,6 +20,7 @@ BASELINES = Path(__file__).parent / "baselines"
 ENDPOINTS = 40_000
 IN_FLIGHT = 500
 ROUNDS = 3  # the median is shown
+HELD, HELD_MS = 15_000, 6_000  # connections in flight at once, to servers that are as slow as that
 
 
 class Run(NamedTuple):
@@ -37,14 +39,15 @@ def main() -> None:
     if shutil.which("cc") is None:
         print("no C compiler: apt-get install gcc")
         return
-    with tempfile.TemporaryDirectory() as folder, answering(Path(folder)) as port:
+    with tempfile.TemporaryDirectory() as folder, serving([compiled_c(Path(folder), "answerer")]) as port:
         endpoints = Path(folder) / "endpoints.txt"
         endpoints.write_text("".join(f"{host}:{port}\n" for host in hosts()))
         clients = commands(Path(folder), endpoints, f"http://127.0.0.1:{port}/get")
         runs = {
             name: [measured(command) for command in [command] * ROUNDS] for name, command in clients.items()
         }
-    show({name: sorted(each, key=lambda run: run.total)[ROUNDS // 2] for name, each in runs.items()})
+        show({name: sorted(each, key=lambda run: run.total)[ROUNDS // 2] for name, each in runs.items()})
+        show_memory(Path(folder))
 
 
 def hosts() -> list[str]:
@@ -54,10 +57,9 @@ def hosts() -> list[str]:
 
 
 @contextmanager
-def answering(folder: Path) -> Iterator[int]:
-    """The endpoints, in a process of their own; their port."""
-    server = compiled_c(folder, "answerer")
-    with subprocess.Popen([server], stdout=subprocess.PIPE, text=True) as process:
+def serving(server: Sequence[object]) -> Iterator[int]:
+    """A server of `baselines` in a process of its own; its port."""
+    with subprocess.Popen([str(word) for word in server], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             yield int(process.stdout.readline())
@@ -81,13 +83,13 @@ def commands(folder: Path, endpoints: Path, judge: str) -> dict[str, list[str]]:
         found["Go, net/http client a proxy"] = [str(binary), "client", *listed, judge]
     else:
         print("no Go: its two rows are left out")
-    for name, script in (("eagleray", "eagleray_client.py"), ("aiohttp", "aiohttp_client.py")):
-        found[name] = [sys.executable, str(BASELINES / script), *listed, judge]
+    for name in ("eagleray", "aiohttp", "aiohttp_socks"):
+        found[name] = [sys.executable, str(BASELINES / f"{name}_client.py"), *listed, judge]
     return found
 
 
-def measured(command: Sequence[str]) -> Run:
-    """CPU and memory of a client; what it prints itself leaves out how long an interpreter takes to start."""
+def measured(command: Sequence[str], endpoints: int = ENDPOINTS) -> Run:
+    """CPU and memory of a client that finds so many endpoints alive. What it prints leaves out its start."""
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, stdout=output)
         _, status, usage = os.wait4(process.pid, 0)
@@ -95,9 +97,25 @@ def measured(command: Sequence[str]) -> Run:
         output.seek(0)
         checks, alive, *seconds = output.read().split()
     assert process.returncode == 0, command
-    assert int(checks) == int(alive) == ENDPOINTS, f"{command}: {checks} {alive}"
+    assert int(checks) == int(alive) == endpoints, f"{command}: {checks} {alive}"
     user, system = map(float, seconds) if seconds else (usage.ru_utime, usage.ru_stime)
-    return Run(1e6 * user / ENDPOINTS, 1e6 * system / ENDPOINTS, usage.ru_maxrss / 1024)
+    return Run(1e6 * user / endpoints, 1e6 * system / endpoints, usage.ru_maxrss / 1024)
+
+
+def show_memory(folder: Path) -> None:
+    """What a process grows by where it holds more connections, for each of them."""
+    with serving([compiled_c(folder, "delayer"), HELD_MS, 1]) as port:
+        peaks = [peak_of(folder, port, held) for held in (HELD // 100, HELD)]
+    grown = (peaks[1] - peaks[0]) / (HELD - HELD // 100) * 1024
+    print(f"eagleray with {HELD} connections in flight: {peaks[1]:.0f} MB in all, {grown:.1f} kB each")
+
+
+def peak_of(folder: Path, port: int, held: int) -> float:
+    """MB of our client while it holds so many connections at once."""
+    endpoints = folder / "held.txt"
+    endpoints.write_text("".join(f"{host}:{port}\n" for host in hosts()[:held]))
+    client = [sys.executable, str(BASELINES / "eagleray_client.py"), str(endpoints), str(held)]
+    return measured([*client, f"http://127.0.0.1:{port}/get"], held).peak
 
 
 def show(runs: dict[str, Run]) -> None:

@@ -7,10 +7,8 @@ the error, and beside both what the same client would report by the clock of its
 import asyncio
 import shutil
 import socket
-import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvloop
@@ -18,7 +16,7 @@ import uvloop
 import eagleray
 from eagleray.actors.net import connection
 from eagleray.actors.process import collect_garbage_rarely
-from tests.bench.engine import compiled_c, hosts
+from tests.bench.engine import compiled_c, hosts, serving
 
 FIRST, SPREAD = 500, 1500  # milliseconds: the delays are FIRST to FIRST + SPREAD
 ENDPOINTS = 20_000
@@ -31,7 +29,10 @@ def main() -> None:
         print("no C compiler: apt-get install gcc")
         return
     collect_garbage_rarely()
-    with tempfile.TemporaryDirectory() as folder, delaying(Path(folder)) as port:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving([compiled_c(Path(folder), "delayer"), FIRST, SPREAD]) as port,
+    ):
         print(f"{ENDPOINTS} endpoints, {IN_FLIGHT} in flight, delays of {FIRST} to {FIRST + SPREAD} ms")
         print(f"{'ms too late, by share of the checks':40}" + "".join(f"{share:>9.0%}" for share in SHARES))
         kernel, lags = uvloop.run(measure(port))
@@ -46,18 +47,6 @@ def by_the_loop(self: connection.Connection, sock: socket.socket, size: int) -> 
     chunk = sock.recv(size)
     self.now, self.late = connection.clock(), 0.0
     return chunk, 0.0
-
-
-@contextmanager
-def delaying(folder: Path) -> Iterator[int]:
-    """The server, in a process of its own; its port."""
-    command = [str(compiled_c(folder, "delayer")), str(FIRST), str(SPREAD)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
 
 
 async def measure(port: int) -> tuple[list[float], list[float]]:
