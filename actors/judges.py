@@ -76,6 +76,9 @@ class JudgePool:
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         if pending:
             await asyncio.wait(pending, timeout=GRACE)
+        for asked in first:
+            if asked.done():
+                asked.result()  # a judge's failure is none of this task's: what is raised here is a bug
         self.given_up = not self.judges
 
     async def close(self) -> None:

@@ -20,7 +20,7 @@ BASELINES = Path(__file__).parent / "baselines"
 ENDPOINTS = 40_000
 IN_FLIGHT = 500
 ROUNDS = 3  # the median is shown
-HELD, HELD_MS = 15_000, 6_000  # connections in flight at once, to servers that are as slow as that
+HELD, HELD_MS = 15_000, 4_000  # connections in flight at once, to servers that are as slow as that
 
 
 class Run(NamedTuple):

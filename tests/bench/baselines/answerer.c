@@ -66,6 +66,10 @@ int main(void) {
             }
             char request[REQUEST];
             ssize_t got = read(fd, request, sizeof request - 1); /* requests of benchmarks come in one piece */
+            if (got > 8 && !memcmp(request, "CONNECT ", 8)) { /* what follows in the tunnel is answered here, too */
+                static const char opened[] = "HTTP/1.1 200 OK\r\n\r\n";
+                if (write(fd, opened, sizeof opened - 1) > 0) continue;
+            }
             if (got > 0) {
                 request[got] = 0;
                 answer(fd, request);
