@@ -1,5 +1,6 @@
 """Which addresses may be dialled: global ones, and the ranges that the user allows."""
 
+import re
 from bisect import bisect
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -31,8 +32,10 @@ IPV4_SPECIAL = tuple(
 )
 MULTICAST = IPV4_SPECIAL[-2]
 
-# The octets of canonical dotted decimal. `ipaddress` takes six times as long, and every dial asks.
-OCTETS = {str(number): number for number in range(256)}
+# Canonical dotted decimal: no leading zero, no octet beyond 255. `ipaddress` takes several times as long.
+OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+IPV4_TEXT = rf"{OCTET}(?:\.{OCTET}){{3}}"
+IPV4 = re.compile(IPV4_TEXT, re.ASCII)
 
 # All that IANA gives out as global unicast (RFC 4291 section 2.4). Outside stand IPv4 in disguise (mapped,
 # NAT64), link-local, site-local and reserved addresses.
@@ -66,13 +69,20 @@ class Allowed:
             if isinstance(network, IPv4Network):
                 forbidden = list(without(forbidden, *span(network)))
         self._firsts, self._lasts = [first for first, _ in forbidden], [last for _, last in forbidden]
+        # The first octets below which something is forbidden: most addresses have another one.
+        self._partly = {
+            str(octet) for first, last in forbidden for octet in range(first >> 24, (last >> 24) + 1)
+        }
         self._ipv6 = [network for network in networks if isinstance(network, IPv6Network)]
 
     def __call__(self, host: str) -> bool:
         """True where the literal address `host` may be dialled; False for anything that is no address."""
-        number = ipv4_number(host)
-        if number is None:
+        if IPV4.fullmatch(host) is None:
             return self._allows_ipv6(host)
+        first, *rest = host.split(".")
+        if first not in self._partly:
+            return True
+        number = int.from_bytes(map(int, (first, *rest)), "big")
         at = bisect(self._firsts, number) - 1
         return at < 0 or number > self._lasts[at]
 
@@ -81,8 +91,7 @@ class Allowed:
 
         The registries call multicast global, so it is not among what a list is refused; the dial refuses it.
         """
-        number = ipv4_number(host)
-        return self(host) or (number is not None and IPv4Address(number) in MULTICAST)
+        return self(host) or (bool(IPV4.fullmatch(host)) and IPv4Address(host) in MULTICAST)
 
     def _allows_ipv6(self, host: str) -> bool:
         try:
@@ -107,15 +116,6 @@ def without(spans: Iterable[Span], first: int, last: int) -> Iterator[Span]:
             yield begin, first - 1
         if last < end:
             yield last + 1, end
-
-
-def ipv4_number(host: str) -> int | None:
-    """The address as a number, or None for what is not canonical dotted decimal."""
-    try:
-        first, second, third, fourth = host.split(".")
-        return OCTETS[first] << 24 | OCTETS[second] << 16 | OCTETS[third] << 8 | OCTETS[fourth]
-    except (ValueError, KeyError):
-        return None
 
 
 def is_global_ipv6(address: IPv6Address) -> bool:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from eagleray.pipelines.addresses import ipv4_number
+from eagleray.pipelines.addresses import IPV4
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 
@@ -86,7 +86,7 @@ def canonical(text: str) -> str:
     Raises:
         ValueError: `text` is not an address, or one with a zone: any text may stand there.
     """
-    if ipv4_number(text) is not None:
+    if IPV4.fullmatch(text):
         return text
     if "%" in text:
         raise ValueError("an address with a zone")

@@ -2,24 +2,22 @@
 
 import re
 
+from eagleray.pipelines.addresses import IPV4
 from eagleray.pipelines.proxies.model import Credentials, Endpoint, canonical_host
 from eagleray.pipelines.proxies.parse.refusal import Refusal
 
 MAX_PORT = 65_535
 MAX_CREDENTIAL = 255  # bytes of a user name or a password: RFC 1929 section 2 counts them in one byte
 
-OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"  # canonical: no leading zero, at most 255
-IPV4 = rf"{OCTET}(?:\.{OCTET}){{3}}"
 PORT = r"[1-9][0-9]{0,4}"
 
-_ipv4 = re.compile(IPV4)
 _ipv6 = re.compile(r"\[?([0-9a-fA-F:.]*:[0-9a-fA-F:.]*)\]?")  # no zone: it means nothing elsewhere
 _port = re.compile(PORT)
 
 
 def read_host(text: str) -> str | None:
     """A literal address in its canonical form, None where `text` is none; IPv6 with or without brackets."""
-    if _ipv4.fullmatch(text):
+    if IPV4.fullmatch(text):
         return text
     if match := _ipv6.fullmatch(text):
         try:

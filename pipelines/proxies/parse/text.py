@@ -7,9 +7,9 @@ from ipaddress import IPv4Network
 from itertools import zip_longest
 from urllib.parse import unquote
 
+from eagleray.pipelines.addresses import IPV4_TEXT
 from eagleray.pipelines.proxies.model import Candidate, Credentials, Endpoint
 from eagleray.pipelines.proxies.parse.endpoint import (
-    IPV4,
     MAX_PORT,
     PORT,
     read_credentials,
@@ -23,7 +23,7 @@ MIN_PREFIX = 22  # 1 024 addresses: a provider's block; wider ranges are a scan,
 
 COMMENTS = ("#", "//")
 
-_plain = re.compile(rf"(?:([a-z0-9]+)://)?({IPV4}):({PORT})(?:\s([\w\s+!=>-]{{0,100}}))?", re.ASCII)
+_plain = re.compile(rf"(?:([a-z0-9]+)://)?({IPV4_TEXT}):({PORT})(?:\s([\w\s+!=>-]{{0,100}}))?", re.ASCII)
 # scheme://userinfo@host/prefix:port and the rest. A host is bracketed, dotted digits, or a name; a clock time
 # such as 07:58:01 is neither. No part runs past an `@`, so many of them cost linear time.
 _entry = re.compile(
