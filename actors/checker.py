@@ -21,7 +21,7 @@ from eagleray.actors.sinks.log import AppendFailed
 from eagleray.actors.tls_target import without_dead_target
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.leases import Lease
-from eagleray.pipelines.proxies.check_plan import CheckRules
+from eagleray.pipelines.proxies.check_rules import CheckRules
 from eagleray.pipelines.proxies.model import Candidate, Checked, CheckReport
 from eagleray.pipelines.proxies.packing import Hint, State, endpoint_of
 

@@ -13,7 +13,8 @@ from eagleray.actors.net.connection import clock
 from eagleray.actors.net.engine import Engine
 from eagleray.actors.trial import Trial, randoms
 from eagleray.pipelines.proxies.attempt import Attempt, Step
-from eagleray.pipelines.proxies.check_plan import CheckPlan, CheckRules
+from eagleray.pipelines.proxies.check_plan import CheckPlan
+from eagleray.pipelines.proxies.check_rules import CheckRules
 from eagleray.pipelines.proxies.detection import likely
 from eagleray.pipelines.proxies.judging import Judge
 from eagleray.pipelines.proxies.model import Candidate, CheckReport

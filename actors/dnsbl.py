@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from eagleray.pipelines.addresses import Allowed
-from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
+from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.dnsbl import (
     TEST_ENTRIES,
     ip_version,

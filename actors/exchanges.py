@@ -6,7 +6,7 @@ from typing import Any
 from eagleray.actors.net.tls import over_tls, peer_certificate, unverified, verifying
 from eagleray.pipelines.proxies.attempt import Attempt, Step
 from eagleray.pipelines.proxies.certificate import read_certificate
-from eagleray.pipelines.proxies.check_plan import CheckRules
+from eagleray.pipelines.proxies.check_rules import CheckRules
 from eagleray.pipelines.proxies.judging import Judge
 from eagleray.pipelines.proxies.model import Certificate, Endpoint
 from eagleray.pipelines.proxies.probe import known_page, probe

@@ -11,7 +11,7 @@ from eagleray.actors.net.direct import Direct
 from eagleray.actors.net.engine import Engine
 from eagleray.actors.net.tls import peer_certificate, verifying
 from eagleray.pipelines.addresses import Allowed
-from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
+from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.target import Target
 

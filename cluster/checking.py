@@ -15,7 +15,7 @@ from eagleray.actors.process import raise_descriptor_limit
 from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.actors.tls_target import without_dead_target
 from eagleray.pipelines.addresses import Allowed
-from eagleray.pipelines.proxies.check_plan import CheckRules
+from eagleray.pipelines.proxies.check_rules import CheckRules
 from eagleray.pipelines.proxies.judging import Judge, JudgeError
 from eagleray.pipelines.proxies.model import Candidate, CheckReport
 from eagleray.pipelines.proxies.parse import Labels, Refusal, parse_lines

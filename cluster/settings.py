@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from eagleray.actors.sources.base import DAY, HttpUrl, SourceSettings
 from eagleray.pipelines.addresses import parse_networks
-from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
+from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.dnsbl import MAX_ZONES, parse_nameserver, parse_zone
 from eagleray.pipelines.proxies.model import Anonymity, Protocol
 from eagleray.pipelines.proxies.targets import MAX_PAGES, TargetPage, parse_target_page, parse_tls_target

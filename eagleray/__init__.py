@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eagleray.cluster.checking import check
-    from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
+    from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
     from eagleray.pipelines.proxies.judging import JudgeError
     from eagleray.pipelines.proxies.model import (
         Anonymity,
@@ -39,8 +39,8 @@ __all__ = [
 
 HOMES = {
     "check": "cluster.checking",
-    "CheckRules": "pipelines.proxies.check_plan",
-    "Depth": "pipelines.proxies.check_plan",
+    "CheckRules": "pipelines.proxies.check_rules",
+    "Depth": "pipelines.proxies.check_rules",
     "JudgeError": "pipelines.proxies.judging",
     "Outcome": "pipelines.proxies.outcome",
 }

@@ -23,7 +23,7 @@ from eagleray.cluster.cli.target_flags import (
     with_block_lists,
     with_targets,
 )
-from eagleray.pipelines.proxies.check_plan import CheckRules, Depth
+from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.model import Candidate, Protocol
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from eagleray.cluster.cli.console import fail
-from eagleray.pipelines.proxies.check_plan import CheckRules
+from eagleray.pipelines.proxies.check_rules import CheckRules
 from eagleray.pipelines.proxies.dnsbl import MAX_ZONES, parse_nameserver, parse_zone
 from eagleray.pipelines.proxies.targets import MAX_PAGES, parse_target_page, parse_tls_target
 

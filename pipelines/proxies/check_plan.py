@@ -5,12 +5,11 @@ silent is tried by the others beside it. What answers once is asked again on a n
 check also finds out what else the endpoint speaks.
 """
 
-from enum import StrEnum
-
 import msgspec
 
 from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.attempt import Attempt, Step
+from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.detection import DEAD, HUNG_UP, NOT_HTTP, SPOKE_HTTP, likely, wants_tls
 from eagleray.pipelines.proxies.final_steps import FinalSteps
 from eagleray.pipelines.proxies.judging import Judged
@@ -22,8 +21,7 @@ from eagleray.pipelines.proxies.model import (
     ProtocolReport,
 )
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.protocols.target import Target
-from eagleray.pipelines.proxies.targets import Fetched, TargetPage
+from eagleray.pipelines.proxies.targets import Fetched
 from eagleray.pipelines.proxies.weighing import TELLING, most_revealing
 
 HTTP_LIKE = (Protocol.HTTP, Protocol.HTTPS)  # what may be spoken to the proxy over TLS
@@ -31,34 +29,6 @@ HTTP_LIKE = (Protocol.HTTP, Protocol.HTTPS)  # what may be spoken to the proxy o
 CENSUS_PATIENCE = (1.0, 3.0)  # seconds, plus so many times what the working protocol needed in all
 SLOW = 1.0  # seconds for the first answer: what else there is to ask is asked beside the second request
 PATIENT_AFTER = 5.0  # seconds until a second, longer try: a short outage may be over by then
-
-
-class Depth(StrEnum):
-    """`quick` is one judged request per protocol tried, `full` everything."""
-
-    QUICK = "quick"
-    FULL = "full"
-
-
-class CheckRules(msgspec.Struct, frozen=True):
-    """How deep to look, how long to wait, and how many connections a host is burdened with; times in seconds.
-
-    A shuffled public list never comes near `per_host` and `per_network`.
-    """
-
-    depth: Depth = Depth.FULL
-    types: frozenset[Protocol] = frozenset()  # try these only; empty: all
-    connect_timeout: float | None = None  # for the TCP handshake; None: learned from the run, see patience.py
-    timeout: float | None = None  # from the connection to the whole answer; None: likewise
-    silence: float = 1.5  # without a byte: the other protocols are tried beside it
-    confirm_after: float = 0.5  # between the first success and the second request
-    per_host: int = 16  # connections at a time to one address
-    per_network: int = 256  # connections at a time to one /24, or /64 of IPv6
-    tls_target: Target | None = None  # where a full check tries TLS through the proxy
-    pages: tuple[TargetPage, ...] = ()  # the user's own targets
-    ca_file: str = ""  # certificates trusted beside the system's, PEM
-    dnsbl: tuple[str, ...] = ()  # DNS block lists that a full check asks about the exit address
-    nameserver: str = ""  # ADDRESS[:PORT] that is asked for them; empty: the system's
 
 
 Found = Judged | Fetched | Certificate  # what an attempt can find

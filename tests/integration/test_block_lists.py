@@ -15,7 +15,7 @@ from eagleray.actors.dnsbl import BlockLists, Kept, open_block_lists
 from eagleray.cluster.proving_ground import read_truth
 from eagleray.cluster.proving_ground.world import Kind
 from eagleray.pipelines.addresses import Allowed
-from eagleray.pipelines.proxies.check_plan import Depth
+from eagleray.pipelines.proxies.check_rules import Depth
 from eagleray.pipelines.proxies.protocols.target import Target
 from tests.dns_server import IPV4_TEST, IPV6_TEST, SILENCE, name_of, serving_dns
 

@@ -7,7 +7,7 @@ import pytest
 
 from eagleray import CheckRules, check
 from eagleray.cluster.proving_ground import Kind, read_truth, started
-from eagleray.pipelines.proxies.check_plan import Depth
+from eagleray.pipelines.proxies.check_rules import Depth
 from eagleray.pipelines.proxies.model import Protocol
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.targets import parse_target_page, parse_tls_target

@@ -1,7 +1,7 @@
 """Flags of `check` for block lists, over what the configuration says."""
 
 from eagleray.cluster.cli.target_flags import with_block_lists
-from eagleray.pipelines.proxies.check_plan import CheckRules
+from eagleray.pipelines.proxies.check_rules import CheckRules
 
 CONFIGURED = CheckRules(dnsbl=("configured.example",), nameserver="192.0.2.53")
 

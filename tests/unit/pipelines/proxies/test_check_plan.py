@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.attempt import Step
-from eagleray.pipelines.proxies.check_plan import CheckPlan, CheckRules, Depth
+from eagleray.pipelines.proxies.check_plan import CheckPlan
+from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.detection import likely
 from eagleray.pipelines.proxies.judging import Judged
 from eagleray.pipelines.proxies.model import Anonymity, Candidate, Endpoint, Protocol, ProtocolReport
