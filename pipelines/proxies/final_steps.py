@@ -24,7 +24,7 @@ class FinalSteps:
     the proxy forbids CONNECT to the judge's port.
     """
 
-    __slots__ = ("_pages", "_protocols", "_target", "_ways", "targets", "tls")
+    __slots__ = ("_fetched", "_pages", "_protocols", "_target", "_ways", "tls")
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class FinalSteps:
         self._protocols = protocols
         self._ways: list[Protocol] = []
         self.tls: TlsReport | None = None
-        self.targets: dict[str, TargetReport] = {}
+        self._fetched: dict[str, TargetReport] = {}
 
     def begin(self, types: frozenset[Protocol]) -> list[Attempt]:
         """The first of them; `types` are the protocols to be tried, all where it is empty."""
@@ -61,8 +61,14 @@ class FinalSteps:
         status, outcome = None, report.outcome
         if isinstance(value, Fetched):
             status, outcome = value.status, Outcome.OK if value.as_wanted else Outcome.TARGET_MISMATCH
-        self.targets[attempt.page.url] = TargetReport(outcome is Outcome.OK, status, outcome, report.total_ms)
+        self._fetched[attempt.page.url] = TargetReport(outcome is Outcome.OK, status, outcome, report.total_ms)
         return []
+
+    @property
+    def targets(self) -> dict[str, TargetReport]:
+        """What came of the user's targets, in his order: they are fetched at once, and end as they do."""
+        urls = [page.url for page in self._pages]
+        return {url: self._fetched[url] for url in urls if url in self._fetched}
 
     def _works(self, protocol: Protocol) -> bool:
         report = self._protocols.get(protocol)
