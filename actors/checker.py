@@ -47,6 +47,7 @@ class CheckerStats(msgspec.Struct, frozen=True):
     running: int  # checks in flight
     outcomes: dict[str, int]
     lag: float  # seconds by which the event loop was late
+    held_back: str = ""  # why it holds fewer connections than it might
 
 
 class Checker:
@@ -119,6 +120,7 @@ class Checker:
             running=self._checks.running if self._checks else 0,
             outcomes=dict(self._outcomes),
             lag=self._engine.lag if self._engine else 0.0,
+            held_back=self._engine.concurrency.held_back if self._engine else "",
         )
 
     async def _run(self) -> None:

@@ -81,8 +81,11 @@ def line(progress: Progress) -> str:
 
 
 def problems(progress: Progress) -> dict[str, str]:
-    """What keeps the run from going on."""
+    """What keeps the run from going on, or from going faster."""
     found = {"no judge": progress.judge_error} if progress.judge_error else {}
+    for checker in progress.checkers:
+        if checker.held_back:
+            found["fewer connections"] = f"{checker.name}: {checker.held_back}"
     for name, store in (progress.sink.stores if progress.sink else {}).items():
         if store.failing:
             found[f"store {name}"] = store.failing

@@ -21,6 +21,11 @@ class Concurrency:
         self.limit = most
         self.reason = ""  # why it was lowered last, or empty
 
+    @property
+    def held_back(self) -> str:
+        """Why it is below the most now, or empty."""
+        return self.reason if self.limit < self._most else ""
+
     def felt(self, lag: float, open_now: int, now: float) -> None:
         """Something waited for `lag` seconds to be handled by the event loop."""
         if now - self._decided_at < SETTLE:

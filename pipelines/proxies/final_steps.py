@@ -61,7 +61,9 @@ class FinalSteps:
         status, outcome = None, report.outcome
         if isinstance(value, Fetched):
             status, outcome = value.status, Outcome.OK if value.as_wanted else Outcome.TARGET_MISMATCH
-        self._fetched[attempt.page.url] = TargetReport(outcome is Outcome.OK, status, outcome, report.total_ms)
+        self._fetched[attempt.page.url] = TargetReport(
+            outcome is Outcome.OK, status, outcome, report.total_ms
+        )
         return []
 
     @property

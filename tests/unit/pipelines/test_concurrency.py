@@ -9,9 +9,10 @@ def test_a_late_event_loop_takes_a_share_away_and_quiet_gives_it_back():
     assert (concurrency.limit, "event loop" in concurrency.reason) == (700, True)
     concurrency.felt(0.01, 700, 2.0 + SETTLE)
     assert concurrency.limit == 700 + MOST // 16
+    assert "event loop" in concurrency.held_back
     for second in range(30):
         concurrency.felt(0.01, 700, 10.0 + second)
-    assert concurrency.limit == MOST
+    assert (concurrency.limit, concurrency.held_back) == (MOST, "")
 
 
 def test_what_was_decided_is_given_time_to_show():
