@@ -44,18 +44,15 @@ class Engine:
         self._urgent: deque[Connection] = deque()  # goes before those
         now = clock()
         self.concurrency = Concurrency(most, now)
-        self._deadlines: TimerWheel[int] = TimerWheel(
-            now
-        )  # descriptors: one that was reused has its own, later
+        # By descriptor: one that was reused meanwhile has a deadline of its own, and a later one.
+        self._deadlines: TimerWheel[int] = TimerWheel(now)
         self._timers: TimerWheel[Callable[[], None]] = TimerWheel(now)
         self._allowance, self._allowed_at = 0.0, now
         self._drained_at = now  # everything that had come by then has been handled
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._epoll.fileno(), self._on_ready)
         self._ticker: asyncio.TimerHandle | None = None
-        self._wait = (
-            0.0  # seconds for which something that came waited to be handled; the worst since the last tick
-        )
+        self._wait = 0.0  # seconds that what has come since the last tick waited at most
         self.lag = 0.0  # the same at the last tick, or that tick's lateness
 
     @property

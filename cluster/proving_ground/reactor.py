@@ -35,9 +35,8 @@ class Reactor:
         self._nap = nap
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[int], None]] = {}
-        self._timers: list[
-            tuple[float, int, Timer]
-        ] = []  # a heap; the number keeps timers from being compared
+        # A heap; the number keeps timers from being compared.
+        self._timers: list[tuple[float, int, Timer]] = []
         self._numbers = count()
         self._limits: dict[float, dict[int, tuple[float, Callable[[], None]]]] = {}  # oldest first
         self._running = True
