@@ -144,7 +144,7 @@ class CheckSettings(Section):
     timeout: Annotated[float, Field(gt=0, le=300)] | Literal["auto"] = "auto"
     """Seconds for one request, from the connection to the last byte; `auto` learns it, at most 8 s."""
     concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] = "auto"
-    """Connections in flight of one checker; `auto` is what descriptors allow, at most 15 000."""
+    """Connections in flight of one checker; `auto` is what this machine bears, at most 15 000."""
     confirm_after: float = Field(default=0.5, ge=0, le=60)
     """Seconds between the first success and the request that confirms it."""
     per_host: int = Field(default=16, ge=1, le=1_000_000)

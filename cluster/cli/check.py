@@ -82,7 +82,7 @@ def check(
     nameserver: Nameserver = None,
     concurrency: Annotated[
         str | None,
-        typer.Option(metavar="N|auto", help="Connections at a time; auto: what descriptors allow."),
+        typer.Option(metavar="N|auto", help="Connections at a time; auto: what this machine bears."),
     ] = None,
     connect_timeout: Annotated[
         float | None,
