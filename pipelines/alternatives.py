@@ -42,10 +42,6 @@ class Alternatives(Generic[M]):
         """Those that may be used, in the order of preference."""
         return [member for member, failures in self._failures.items() if failures == 0]
 
-    def first(self) -> M | None:
-        """The first healthy member."""
-        return next(iter(self.healthy), None)
-
     def pause(self, member: M) -> float:
         """Seconds from the latest answer or failure of a member until it is asked again."""
         if failures := self._failures[member]:

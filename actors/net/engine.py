@@ -56,11 +56,6 @@ class Engine:
         self.lag = 0.0  # the same at the last tick, or that tick's lateness
 
     @property
-    def load(self) -> int:
-        """Connections open or waiting to be."""
-        return len(self._open) + self.waiting
-
-    @property
     def waiting(self) -> int:
         """Connections that are not open yet."""
         return len(self._waiting) + len(self._urgent)

@@ -107,8 +107,15 @@ def test_what_the_kernel_has_no_room_for_is_sent_later(reactor, listener):
 
 
 def test_a_dial_that_is_refused_says_so(reactor, listener):
-    Dial(reactor, listener.getsockname(), "127.0.0.1", Witness(reactor), reactor.stop)
+    said = []
+
+    def refused():
+        said.append("refused")
+        reactor.stop()
+
+    Dial(reactor, listener.getsockname(), "127.0.0.1", Witness(reactor), refused)
     reactor.run()
+    assert said == ["refused"]
 
 
 def test_a_dial_connects_its_peer(reactor, listener):

@@ -11,13 +11,13 @@ def group():
 
 
 def test_none_is_used_before_it_has_answered(group):
-    assert (group.healthy, group.first()) == ([], None)
+    assert group.healthy == []
 
 
-def test_the_first_that_is_healthy_is_used_whatever_the_order_of_answers(group):
+def test_the_order_of_preference_stays_whatever_the_order_of_answers(group):
     for member in "cba":
         group.answered(member)
-        assert group.first() == member
+        assert group.healthy[0] == member
     assert group.healthy == ["a", "b", "c"]
 
 
@@ -25,11 +25,11 @@ def test_who_fails_is_set_aside_and_used_again_when_it_answers(group):
     group.answered("a")
     group.answered("b")
     group.failed("a")
-    assert group.first() == "b"
+    assert group.healthy == ["b"]
     group.failed("b")
-    assert group.first() is None
+    assert group.healthy == []
     group.answered("a")
-    assert group.first() == "a"
+    assert group.healthy == ["a"]
 
 
 def test_who_goes_on_failing_is_asked_less_and_less_often(group):
