@@ -5,6 +5,7 @@ import struct
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any
 
 from eagleray.actors.net.dial import Socket
@@ -107,12 +108,19 @@ class Connection(Stream, ABC):
         self.late += waited
         return chunk, waited
 
+    @staticmethod
+    def ask_for_times(sock: Socket) -> None:
+        """Have the kernel say when what comes arrives; where it can't, the event loop's clock has to do."""
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
     def _lateness_of_handshake(self, sock: Socket) -> float:
         """Put `connected_at` right; the seconds by which the event loop heard of it late."""
         assert self.connected_at is not None
-        retransmitted, round_trip = HANDSHAKE.unpack(
-            sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, HANDSHAKE.size)
-        )
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, HANDSHAKE.size)
+        if len(info) < HANDSHAKE.size:  # kernels before 4.6, and sandboxes that stand in for one
+            return 0.0
+        retransmitted, round_trip = HANDSHAKE.unpack(info)
         if retransmitted:  # the handshake took longer than a round trip, and only we know how long
             return 0.0
         heard_at = self.connected_at

@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
-from eagleray.actors.net.connection import SO_TIMESTAMPNS, Connection, clock
+from eagleray.actors.net.connection import Connection, clock
 from eagleray.actors.net.dial import DialFailed, dial, failed
 from eagleray.actors.net.wheel import TICK, TimerWheel
 from eagleray.pipelines.addresses import Allowed
@@ -177,7 +177,7 @@ class Engine:
         patience = connection.timeout if connection.silence is None else connection.silence
         connection.deadline = now + min(patience, connection.timeout)
         self._deadlines.add(connection.deadline, connection.sock.fileno())
-        connection.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        connection.ask_for_times(connection.sock)
         connection.exchange = connection.converse()
         return self._advance(connection, None)
 
