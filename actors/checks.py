@@ -114,6 +114,7 @@ class Check:
         "checks",
         "connected",
         "network",
+        "served",
     )
 
     def __init__(
@@ -123,6 +124,7 @@ class Check:
         self.candidate = candidate
         self.network = network
         self.connected = False  # what has been connected to is likelier to live than what has not
+        self.served = False  # it has answered
         self._done = done
         self._open: list[Trial] = []
         self._runs = 0

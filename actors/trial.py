@@ -63,7 +63,8 @@ class Trial(Connection):
             check = self.check = self.doorstep.enter(self)
         if self.network is not None:
             check.checks.admission.left(self)
-        if self.attempt.confirming and self.outcome is Outcome.OK and self.connected_at is not None:
+        if self.outcome is Outcome.OK and not check.served and self.connected_at is not None:
+            check.served = True
             check.checks.patience.served(self.opened_at, self.connected_at, self.ended_at)
         check.ended(self, self.outcome)
 

@@ -24,7 +24,7 @@ GREETING = 3.0  # seconds: a SOCKS5 greeting needs no other server, so a lost se
 
 ENOUGH = 200  # proxies: one in a hundred is seen twice
 SHARE = 0.99  # of them must have been within the limit
-MARGIN = 1.5  # times that: what was measured so far is not the worst that there is
+MARGIN = 2.0  # times that: what was measured so far is not the worst that there is
 STEPS = 8  # of the histogram, to a doubling: 9 % each
 
 
@@ -74,9 +74,9 @@ class Patience:
         return SECOND_COPY - FIRST_COPY + self.connect
 
     def served(self, opened_at: float, connected_at: float, ended_at: float) -> None:
-        """A good proxy has answered: when the connection was opened and made, and when the answer was whole.
+        """A proxy has answered: when the connection was opened and made, and when the answer was whole.
 
-        To be told once of each proxy: the quick ones are asked more often in the same time.
+        To be told of its first answer alone: quick ones are asked again sooner, and more often.
         """
         if self._limits.connect is None and connected_at - opened_at < FIRST_COPY:  # else a copy was answered
             self._round_trips.add(connected_at - opened_at)
