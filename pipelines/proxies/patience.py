@@ -4,7 +4,7 @@ Most of a public list never answers a SYN, and a tenth accepts and stays silent:
 a sweep takes. Each has a reason and a bound; a limit that the user gave is kept as it is.
 """
 
-from collections import deque
+from heapq import heappop, heappush
 from math import floor, log2
 
 import msgspec
@@ -64,7 +64,7 @@ class Patience:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._round_trips, self._answers = Histogram(), Histogram()
-        self._young: deque[tuple[float, float]] = deque()  # answers that came before slower ones could have
+        self._young: list[tuple[float, float]] = []  # a heap: when slower ones could have come, too; seconds
         self.connect = LONGEST_CONNECT if limits.connect is None else limits.connect
         self.answer = LONGEST_ANSWER if limits.answer is None else limits.answer
 
@@ -82,7 +82,7 @@ class Patience:
             self._round_trips.add(connected_at - opened_at)
             self._learn_connect()
         if self._limits.answer is None:
-            self._young.append((opened_at + LONGEST_ANSWER + LONGEST_CONNECT, ended_at - connected_at))
+            heappush(self._young, (opened_at + LONGEST_ANSWER + LONGEST_CONNECT, ended_at - connected_at))
             self._learn_answer(ended_at)
 
     def _learn_connect(self) -> None:
@@ -96,7 +96,7 @@ class Patience:
         Else a run would take the quick ones, which come first, for all.
         """
         while self._young and self._young[0][0] <= now:
-            self._answers.add(self._young.popleft()[1])
+            self._answers.add(heappop(self._young)[1])
             if self._answers.count % ENOUGH == 0:
                 learned = MARGIN * self._answers.quantile(SHARE)
                 self.answer = min(LONGEST_ANSWER, max(SHORTEST_ANSWER, learned))

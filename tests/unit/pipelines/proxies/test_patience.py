@@ -70,3 +70,14 @@ def test_a_histogram_is_right_within_a_step():
         histogram.add(n / 1000)
     for share in (0.1, 0.5, 0.99, 1.0):
         assert share / STEP <= histogram.quantile(share) <= share * STEP * 1.01
+
+
+def test_answers_count_in_the_order_in_which_they_were_asked_for(patience):
+    """The quick ones of a run end first; the slow ones that were begun with them count with them."""
+    slow = ENOUGH // 20
+    serve(patience, 0.1, 0.5, opened_at=1.0, times=2 * ENOUGH)
+    serve(patience, 0.1, 3.5, opened_at=0.0, times=slow)
+    serve(patience, 0.1, 0.5, opened_at=MATURE + 0.5, times=1)
+    assert patience.answer == LONGEST_ANSWER  # those of 1.0 do not count yet
+    serve(patience, 0.1, 0.5, opened_at=MATURE + 2.0, times=1)
+    assert patience.answer >= 7.0
