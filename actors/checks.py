@@ -153,10 +153,10 @@ class Check:
         self._began_at = began_at
         return self._plan.begin()
 
-    def ended(self, trial: Trial, outcome: Outcome) -> None:
+    def ended(self, trial: Trial) -> None:
         """One attempt is over."""
         self._open.remove(trial)
-        attempt = trial.attempt
+        attempt, outcome = trial.attempt, trial.outcome
         if trial.judge is not self._judge and outcome is not Outcome.OK:
             self._connect(attempt, self._judge)  # the word of another judge alone condemns nobody
             return

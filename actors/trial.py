@@ -66,7 +66,7 @@ class Trial(Connection):
         if self.outcome is Outcome.OK and not check.served and self.connected_at is not None:
             check.served = True
             check.checks.patience.served(self.opened_at, self.connected_at, self.ended_at)
-        check.ended(self, self.outcome)
+        check.ended(self)
 
     def silent(self) -> float | None:
         """Tell the check; a SOCKS5 greeting is not waited for as long as what needs another server."""
