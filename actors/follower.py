@@ -5,38 +5,45 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
 
-from eagleray.actors.sinks.base import Cursor, RowsRejected, SchemaMismatch, StoreError, Writer
+from eagleray.actors.sinks.base import Cursor, RowsRejected, Schema, SchemaMismatch, StoreError, Writer
+from eagleray.actors.sinks.dead_letters import DeadLetters, halves
 from eagleray.actors.sinks.frames import Position
 from eagleray.actors.sinks.log import Log
-from eagleray.pipelines.tables import Envelope, Table, decode_batch
+from eagleray.pipelines.tables import Envelope, decode_batch
 
 logger = logging.getLogger(__name__)
 
-GROUP_BATCHES = 20  # of one transaction; either bound ends a group
-GROUP_ROWS = 20_000
 RETRY_FIRST = 1.0  # seconds; doubles up to RETRY_MOST
 RETRY_MOST = 30.0
-PRUNE_EVERY = 60.0  # seconds between looks for rows past their time to live
+PRUNE_EVERY = 10.0  # seconds between looks for rows past their time to live
+
+NOT_FROM_THE_START = (
+    "store %s is new, and the first %d rows have left the log: "
+    "`eagleray log replay` copies them from another store"
+)
 
 
 class StoreStats(msgspec.Struct, frozen=True):
     """How one store fares since the start."""
 
-    rows: int
-    rejected: int  # batches that the store will never take
-    lag_batches: int
-    lag_seconds: float  # age of the oldest batch that the store lacks
+    rows: int  # that it has been given, those that it had already included
+    rejected: int  # rows that it will never take: they stand in its file of dead letters
+    missed: int  # rows that were gone from the log before it could take them
+    lag_rows: int
+    lag_seconds: float  # age of the oldest row that the store lacks
     failing: str  # why it does not write now, or empty
 
 
 class Group(NamedTuple):
-    """Batches that go into one transaction."""
+    """Envelopes that go into one transaction."""
 
-    batches: list[list[Envelope]]
+    envelopes: list[Envelope]
+    first_number: int
     next: Position
     next_number: int
 
@@ -44,24 +51,30 @@ class Group(NamedTuple):
 class Follower:
     """Reads the log from a cursor and writes to one store, as fast as that store takes it."""
 
-    def __init__(
-        self, log: Log, writer: Writer, tables: Sequence[Table], on_advance: Callable[[], None]
-    ) -> None:
+    def __init__(self, log: Log, writer: Writer, schema: Schema, on_advance: Callable[[], None]) -> None:
         self.name = writer.name
         self._log = log
         self._writer = writer
-        self._tables = tables
+        self._schema = schema
+        self._tables = {table.name: table for table in schema.tables}
         self._on_advance = on_advance
-        self._cursor = Cursor(log.directory / f"{writer.name}.cursor")
+        place = blake2b(writer.identity.encode(), digest_size=4).hexdigest()
+        self._cursor = Cursor(log.directory / f"{writer.name}-{place}.cursor")
+        self._dead = DeadLetters(log.directory / "dead-letters" / f"{writer.name}.ndjson")
         # A torn tail may have been cut off below the cursor; what is appended there is new.
-        self.position = min(self._cursor.load(), log.end)
+        position, number = self._cursor.load()
+        self.position = min(position, log.end)
         first = next(log.read(self.position), None)
-        self._number = first.number if first else log.next_number
         self._oldest = first.appended_at if first else 0.0
+        begin = first.number if first else log.next_number
+        self._number = begin if number is None else min(number, begin)
+        if number is None and begin:
+            logger.warning(NOT_FROM_THE_START, self.name, begin)
         self._opened = False
-        self._rows = self._rejected = 0
+        self._rows = self._rejected = self._missed = 0
         self._failing = ""
         self._prune_at = 0.0
+        self._waiting = 0  # callers of `caught_up`
         self._woken = asyncio.Event()
         self._advanced = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -70,14 +83,14 @@ class Follower:
         """Open the store and begin to follow; a store that is down is tried again later.
 
         Raises:
-            SchemaMismatch: the store has tables of another version.
+            SchemaMismatch: the store has tables that this program does not know.
         """
         try:
             await self._open()
         except SchemaMismatch:
             raise
         except Exception as error:
-            self._report(error)
+            await self._report(error)
         self.wake()
         self._task = asyncio.create_task(self._follow())
 
@@ -87,11 +100,17 @@ class Follower:
             self._oldest = time.time()  # until the frame itself is read and tells
         self._woken.set()
 
-    async def caught_up(self, position: Position) -> None:
-        """Wait until the store has everything before `position`."""
+    async def caught_up(self, position: Position, or_fails: bool = False) -> None:
+        """Wait until the store has everything before `position`, or it fails; nothing lingers meanwhile."""
+        self._waiting += 1
         self.wake()
-        async with self._advanced:
-            await self._advanced.wait_for(lambda: self.position >= position)
+        try:
+            async with self._advanced:
+                await self._advanced.wait_for(
+                    lambda: self.position >= position or (or_fails and bool(self._failing))
+                )
+        finally:
+            self._waiting -= 1
 
     def stats(self, now: float) -> StoreStats:
         """The figures at `now` (Unix seconds)."""
@@ -99,7 +118,8 @@ class Follower:
         return StoreStats(
             rows=self._rows,
             rejected=self._rejected,
-            lag_batches=self._log.next_number - self._number if behind else 0,
+            missed=self._missed,
+            lag_rows=self._log.next_number - self._number if behind else 0,
             lag_seconds=max(0.0, now - self._oldest) if behind else 0.0,
             failing=self._failing,
         )
@@ -115,31 +135,50 @@ class Follower:
     async def _follow(self) -> None:
         delay = RETRY_FIRST
         while True:
-            await self._woken.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), PRUNE_EVERY)
             self._woken.clear()
-            while self.position < self._log.end:
-                try:
+            try:
+                await self._open()
+                while self.position < self._log.end:
+                    await self._gathered()
                     await self._advance()
-                except Exception as error:  # whatever a store does, its rows wait in the log
-                    self._report(error)
-                    await asyncio.sleep(delay)
-                    delay = min(2 * delay, RETRY_MOST)
-                else:
-                    self._report(None)
+                    await self._report(None)  # now, not once it has caught up
                     delay = RETRY_FIRST
+                await self._prune()
+                await self._report(None)
+            except Exception as error:  # whatever a store does, its rows wait in the log
+                await self._report(error)
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, RETRY_MOST)
+                self._woken.set()
 
     async def _open(self) -> None:
         if not self._opened:
             await self._writer.open()
-            await self._writer.migrate(self._tables)
+            await self._writer.migrate(self._schema)
             self._opened = True
+
+    async def _gathered(self) -> None:
+        """Wait until there is a group, or its oldest row has lingered, or somebody waits for the store."""
+        while not self._waiting and self._log.next_number - self._number < self._writer.group_rows:
+            left = self._oldest + self._writer.linger - time.time()
+            if left <= 0:
+                return
+            self._woken.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), left)
 
     async def _advance(self) -> None:
         """Write the next group and move the cursor behind it."""
-        await self._open()
         group = await asyncio.to_thread(self._next_group)
-        await self._write(group.batches)
-        await asyncio.to_thread(self._cursor.save, group.next)
+        if missed := group.first_number - self._number:
+            self._missed += missed
+            logger.error(
+                "store %s: %d rows were gone from the log before it could take them", self.name, missed
+            )
+        await self._write(group.envelopes)
+        await asyncio.to_thread(self._cursor.save, group.next, group.next_number)
         async with self._advanced:
             self.position, self._number = group.next, group.next_number
             self._oldest = time.time() if self.position < self._log.end else 0.0
@@ -148,34 +187,42 @@ class Follower:
         await self._prune()
 
     def _next_group(self) -> Group:
-        """The batches behind the cursor, up to the bounds of a group."""
-        batches: list[list[Envelope]] = []
-        end, number, rows = self._log.end, self._number, 0
+        """What stands behind the cursor, up to the size of a group."""
+        envelopes: list[Envelope] = []
+        end, first, number = self._log.end, None, self._number
         for frame in self._log.read(self.position):
-            if not batches:
-                self._oldest = frame.appended_at
-            batches.append(decode_batch(frame.payload))  # the sink took nothing else
-            rows += sum(envelope.n for envelope in batches[-1])
-            number = frame.number + 1
-            if len(batches) >= GROUP_BATCHES or rows >= GROUP_ROWS:
-                return Group(batches, frame.next, number)
+            if first is None:
+                first, self._oldest = frame.number, frame.appended_at
+            envelopes += decode_batch(frame.payload)  # the sink took nothing else
+            number = frame.number + frame.records
+            if number - first >= self._writer.group_rows:
+                return Group(envelopes, first, frame.next, number)
             end = max(end, frame.next)
-        return Group(batches, end, number)
+        return Group(envelopes, self._number if first is None else first, end, number)
 
-    async def _write(self, batches: Sequence[Sequence[Envelope]]) -> None:
-        """Write batches in one transaction; where the store rejects it, leave out the one at fault."""
-        envelopes = [envelope for batch in batches for envelope in batch]
+    async def _write(self, envelopes: Sequence[Envelope]) -> None:
+        """Write rows in one transaction; find and set aside those for which the store rejects it."""
         try:
             await self._writer.write(envelopes)
         except RowsRejected as error:
-            if len(batches) > 1:
-                for batch in batches:
-                    await self._write([batch])
+            if parts := halves(envelopes, self._tables):
+                for part in parts:
+                    await self._write(part)
                 return
-            self._rejected += 1
-            logger.error("store %s never takes this batch, it is left out: %s", self.name, error)
-        else:
-            self._rows += sum(envelope.n for envelope in envelopes)
+            await self._set_aside(envelopes[0], str(error))
+        self._rows += sum(envelope.n for envelope in envelopes)
+
+    async def _set_aside(self, envelope: Envelope, reason: str) -> None:
+        await asyncio.to_thread(self._dead.add, envelope, self._tables.get(envelope.table), reason)
+        self._rejected += envelope.n
+        logger.error(
+            "store %s never takes %d row(s) of %s, they stand in %s: %s",
+            self.name,
+            envelope.n,
+            envelope.table,
+            self._dead.path,
+            reason,
+        )
 
     async def _prune(self) -> None:
         now = time.time()
@@ -183,7 +230,7 @@ class Follower:
             deleted = await self._writer.prune(now)
             self._prune_at = now if deleted else now + PRUNE_EVERY  # more may be due at once
 
-    def _report(self, error: Exception | None) -> None:
+    async def _report(self, error: Exception | None) -> None:
         """Keep why the store fails, and log each change of state once."""
         if error is not None:
             self._opened = False  # a connection may be what is broken
@@ -193,6 +240,8 @@ class Follower:
         elif self._failing and not failing:
             logger.info("store %s writes again", self.name)
         self._failing = failing
+        async with self._advanced:
+            self._advanced.notify_all()
 
 
 def describe(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """The one place with `ray.remote`: options, names, and how actors find and call each other."""
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before Ray is imported: nothing is sent home
 
 import ray
-from ray.util.metrics import Counter
+from ray.util.metrics import Counter, Gauge
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from eagleray.actors import sink
@@ -17,9 +17,9 @@ from eagleray.actors.checker import Checker
 from eagleray.actors.collector import Collector
 from eagleray.actors.frontier import Frontier
 from eagleray.actors.scorer import Scorer
+from eagleray.actors.sinks.base import Schema
 from eagleray.actors.sinks.log import Fsync, Log
-from eagleray.actors.sinks.registry import create_writer
-from eagleray.pipelines.tables import Table
+from eagleray.actors.sinks.registry import StoreUrl, create_writer
 
 # A killed actor comes back with empty memory, and calls that were under way are made again: every call
 # between actors is idempotent, so that is safe. Only checkers use a core; `num_cpus` is always said, because
@@ -84,10 +84,11 @@ class RemoteScorers:
 
 
 class RayMetrics:
-    """Counters of `ray.util.metrics`, `ray_eagleray_…_total` to Ray's dashboard, Grafana and Prometheus."""
+    """Figures of `ray.util.metrics`, `ray_eagleray_…` to Ray's dashboard, Grafana and Prometheus."""
 
     def __init__(self) -> None:
         self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
 
     def __reduce__(self) -> tuple[type["RayMetrics"], tuple[()]]:
         return RayMetrics, ()
@@ -100,21 +101,36 @@ class RayMetrics:
             self._counters[name] = Counter(f"eagleray_{name}", tag_keys=tuple(sorted(labels)))
         self._counters[name].inc(amount, tags=labels)
 
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set the gauge `eagleray_<name>`."""
+        if name not in self._gauges:
+            self._gauges[name] = Gauge(f"eagleray_{name}", tag_keys=tuple(sorted(labels)))
+        self._gauges[name].set(value, tags=labels)
+
 
 class Sink(sink.Sink):
     """The sink with a log and stores of its own, opened anew by each life of the actor."""
 
-    def __init__(
-        self, log: Path, fsync: Fsync, stores: Mapping[str, dict[str, Any]], tables: Sequence[Table]
-    ) -> None:
-        writers = [create_writer(kind, **options) for kind, options in stores.items()]
-        super().__init__(Log.open(log, fsync), writers, tables)
+    def __init__(self, log: Path, fsync: Fsync, stores: Sequence[StoreUrl], schema: Schema) -> None:
+        super().__init__(Log.open(log, fsync), [create_writer(store) for store in stores], schema)
         self._metrics = RayMetrics()
 
     async def put(self, batch: bytes) -> None:
         """Take a batch, and count it."""
         await super().put(batch)
         self._metrics.count("sink_batches", 1)
+
+    async def stats(self) -> sink.SinkStats:
+        """Where it stands; the supervisor asks all the time, so the gauges follow."""
+        stats = await super().stats()
+        self._metrics.gauge("log_bytes", stats.log_bytes)
+        self._metrics.gauge("log_blocked", bool(stats.log_blocked))
+        for name, store in stats.stores.items():
+            self._metrics.gauge("store_lag_rows", store.lag_rows, store=name)
+            self._metrics.gauge("store_lag_seconds", store.lag_seconds, store=name)
+            self._metrics.gauge("store_failing", bool(store.failing), store=name)
+            self._metrics.gauge("store_rejected_rows", store.rejected, store=name)
+        return stats
 
 
 def on_this_node() -> NodeAffinitySchedulingStrategy:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from eagleray.actors.follower import Follower, StoreStats
-from eagleray.actors.sinks.base import Writer, replace_file
+from eagleray.actors.sinks.base import Schema, Writer, replace_file
 from eagleray.actors.sinks.log import Log
 from eagleray.pipelines.tables import Envelope, Key, Query, Row, Table, decode_batch
 
@@ -35,7 +35,10 @@ class SinkStats(msgspec.Struct, frozen=True):
     batches: int
     rows: int
     refused_stale: int
+    log_bytes: int
+    log_blocked: str  # why the log takes nothing now (a full disk), or empty
     damaged: int  # stretches of the log that were skipped
+    dropped: int  # records that left the log by age or size before every store had them
     stores: dict[str, StoreStats]
 
 
@@ -46,10 +49,10 @@ class Sink:
     The first writer's store is the one that `scan` and `read` ask. The first call starts the followers.
     """
 
-    def __init__(self, log: Log, writers: Sequence[Writer], tables: Sequence[Table]) -> None:
+    def __init__(self, log: Log, writers: Sequence[Writer], schema: Schema) -> None:
         self._log = log
-        self._tables = {table.name: table for table in tables}
-        self._followers = [Follower(log, writer, tables, self._forget_written) for writer in writers]
+        self._tables = {table.name: table for table in schema.tables}
+        self._followers = [Follower(log, writer, schema, self._forget_written) for writer in writers]
         self._store = writers[0]
         self._fence_file = log.directory / "fence"
         self._fence = int(self._fence_file.read_text()) if self._fence_file.exists() else 0
@@ -79,12 +82,14 @@ class Sink:
             ValueError: `batch` is no batch, is too large, or names an unknown table.
         """
         envelopes = self._opened(batch)
+        rows = sum(envelope.n for envelope in envelopes)
         await self.start()
         async with self._in_flight:
             self._refuse_stale(envelopes)  # no await between this and the append: see `fence`
-            await self._log.append(batch)
+            if rows:
+                await self._log.append(batch, rows)
         self._batches += 1
-        self._rows += sum(envelope.n for envelope in envelopes)
+        self._rows += rows
         for follower in self._followers:
             follower.wake()
 
@@ -129,11 +134,11 @@ class Sink:
         await self.start()
         return _encode_rows(await self._store.read(query))
 
-    async def flush(self) -> None:
-        """Wait until every store has what is in the log now; a store that is down holds this up."""
+    async def flush(self, or_fails: bool = False) -> None:
+        """Wait until every store has what is in the log now, or fails, and then that waits in the log."""
         await self.start()
         await self._log.settled()
-        await asyncio.gather(*(follower.caught_up(self._log.end) for follower in self._followers))
+        await asyncio.gather(*(follower.caught_up(self._log.end, or_fails) for follower in self._followers))
 
     async def stats(self) -> SinkStats:
         """Counters since the start, and how far each store lags."""
@@ -142,7 +147,10 @@ class Sink:
             batches=self._batches,
             rows=self._rows,
             refused_stale=self._refused_stale,
+            log_bytes=self._log.bytes,
+            log_blocked=self._log.blocked,
             damaged=len(self._log.damaged),
+            dropped=self._log.dropped,
             stores={follower.name: follower.stats(now) for follower in self._followers},
         )
 
@@ -160,7 +168,7 @@ class Sink:
             raise ValueError("not a batch of envelopes") from error
         for envelope in envelopes:
             table = self._tables.get(envelope.table)
-            if table is None or table.version != envelope.version:
+            if table is None or envelope.version > table.version:
                 raise ValueError(f"no table {envelope.table} in version {envelope.version}")
         return envelopes
 

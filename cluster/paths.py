@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from eagleray.actors.sinks.registry import DEFAULT_FILE
+
 VARIABLE = "EAGLERAY_DATA_DIR"
 DEFAULT = Path("eagleray-data")
 
@@ -14,7 +16,7 @@ def data_dir(flag: Path | None) -> Path:
 
 def database(data: Path) -> Path:
     """The SQLite file of a data directory."""
-    return data / "proxies.sqlite"
+    return data / DEFAULT_FILE
 
 
 def log_dir(data: Path) -> Path:

@@ -1,9 +1,11 @@
 """The pool as its readers see it: which proxies to choose, and the row that each becomes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol, ordered
+from eagleray.pipelines.proxies.packing import TLS_MARK
+from eagleray.pipelines.proxies.pipeline import over_tls, plain, protocols
 from eagleray.pipelines.proxies.tables import PROXIES
 from eagleray.pipelines.tables import Filter, Op, Query, Row
 
@@ -31,7 +33,7 @@ COLUMNS = ("endpoint", "url", "urls", "protocols", *COPIED)
 
 def alive(
     limit: int,
-    protocols: Sequence[Protocol] = (),
+    wanted: Sequence[Protocol] = (),
     countries: Sequence[str] = (),
     anonymity: Sequence[Anonymity] = (),
     max_latency: float | None = None,
@@ -40,15 +42,21 @@ def alive(
     """The query for the best living proxies, best first; latency in milliseconds, the median."""
     conditions = (
         (True, "alive", Op.EQ),
-        (tuple(protocols or Protocol), "protocols", Op.HAS),  # what only TLS reaches has none, so no URL
+        (spoken(wanted), "protocols", Op.HAS),
         (countries, "country", Op.IN),
         (anonymity, "anonymity", Op.IN),
         (max_latency, "latency_p50", Op.LE),
         (min_score, "score", Op.GE),
     )
-    wanted = [(value, column, op) for value, column, op in conditions if value not in (None, (), [])]
-    where = tuple(Filter(column, op, value) for value, column, op in wanted)
+    where = tuple(
+        Filter(column, op, value) for value, column, op in conditions if value not in (None, (), [])
+    )
     return Query(PROXIES, where, ("-score",), limit)
+
+
+def spoken(wanted: Sequence[Protocol]) -> list[str]:
+    """What a row calls these protocols: as they are, and over TLS to the proxy."""
+    return [name for protocol in wanted for name in (str(protocol), protocol + TLS_MARK)]
 
 
 def proxy_row(row: Row, wanted: Sequence[Protocol] = ()) -> dict[str, Any]:
@@ -57,14 +65,14 @@ def proxy_row(row: Row, wanted: Sequence[Protocol] = ()) -> dict[str, Any]:
     `url` and `urls` hold the credentials. Times are Unix seconds, latencies milliseconds.
     """
     record = dict(zip(PROXIES.names, row, strict=True))
-    protocols = ordered(Protocol(name) for name in record["protocols"].split(",") if name)
+    working = [*protocols(plain(record["protocols"])), *(tls := protocols(over_tls(record["protocols"])))]
     endpoint = Endpoint(record["ip"], record["port"], credentials(record["username"], record["password"]))
-    urls = proxy_urls(endpoint, [p for p in protocols if not wanted or p in wanted])
+    urls = proxy_urls(endpoint, [p for p in ordered(working) if not wanted or p in wanted], tls)
     return {
         "endpoint": str(endpoint),
         "url": urls[0] if urls else "",
         "urls": urls,
-        "protocols": [str(protocol) for protocol in protocols],
+        "protocols": [str(protocol) for protocol in ordered(working)],
         **{name: record[name] for name in COPIED},
     }
 
@@ -74,11 +82,9 @@ def credentials(username: str, password: str) -> Credentials | None:
     return Credentials(username, password) if username or password else None
 
 
-def proxy_urls(
-    endpoint: Endpoint, protocols: Sequence[Protocol], over_tls: Sequence[Protocol] = ()
-) -> list[str]:
-    """A URL for each protocol, each once: what a client is given as its proxy; `over_tls`: spoken by TLS."""
+def proxy_urls(endpoint: Endpoint, working: Sequence[Protocol], tls: Collection[Protocol] = ()) -> list[str]:
+    """A URL for each protocol, each once: what a client is given as its proxy; those in `tls` by TLS to it."""
     schemes = dict.fromkeys(
-        "https" if protocol in over_tls else SCHEMES.get(protocol, str(protocol)) for protocol in protocols
+        "https" if protocol in tls else SCHEMES.get(protocol, str(protocol)) for protocol in working
     )
     return [f"{scheme}://{endpoint.authority}" for scheme in schemes]

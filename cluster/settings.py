@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from eagleray.actors.sinks.registry import KINDS, StoreUrl, parse_store
 from eagleray.actors.sources.base import DAY, HttpUrl, SourceSettings
 from eagleray.pipelines.addresses import parse_networks
 from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
@@ -283,15 +284,33 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("eagleray-data")
-    """Folder of the log and of the SQLite store; relative to the working directory."""
-    stores: tuple[Literal["sqlite"], ...] = Field(default=("sqlite",), min_length=1)
-    """Where results are written; each store gets every row."""
+    """Folder of the log and of the default SQLite store; relative to the working directory."""
+    stores: tuple[str, ...] = Field(default=("sqlite",), min_length=1)
+    """Where results are written; each gets every row. URLs, or `sqlite`, the file in the data directory."""
     log: LogSettings = LogSettings()
     """The durable log."""
     ray: RaySettings = RaySettings()
     """Where the actors run."""
     pipelines: PipelinesSettings = PipelinesSettings()
     """One section for each pipeline."""
+
+    @field_validator("stores")
+    @classmethod
+    def _are_stores(cls, stores: tuple[str, ...]) -> tuple[str, ...]:
+        names = Counter(parse_store(text, Path()).name for text in stores)
+        name, count = names.most_common(1)[0]
+        if count > 1:
+            raise ValueError(
+                f"{count} stores are called {name!r}: give one a name of its own by #NAME at its end"
+            )
+        return stores
+
+    def store_urls(self) -> list[StoreUrl]:
+        """The stores, first the one that a run goes on from: SQLite if no other keeps every row."""
+        stores = [parse_store(text, self.data_dir.resolve()) for text in self.stores]
+        if not any(KINDS[store.kind].complete for store in stores):
+            stores.append(parse_store("sqlite", self.data_dir.resolve()))
+        return sorted(stores, key=lambda store: not KINDS[store.kind].complete)
 
     @classmethod
     def settings_customise_sources(

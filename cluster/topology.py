@@ -11,9 +11,10 @@ import ray
 
 from eagleray.actors import ray_classes
 from eagleray.actors.sinks.log import Fsync
+from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.source import Feed
 from eagleray.cluster.checking import auto_concurrency
-from eagleray.cluster.paths import database, log_dir
+from eagleray.cluster.paths import log_dir
 from eagleray.cluster.settings import ProxiesSettings, ProxySource, Settings
 from eagleray.pipelines.proxies.packing import source_id
 from eagleray.pipelines.proxies.parse import Labels
@@ -23,6 +24,7 @@ from eagleray.pipelines.proxies.schedule import ScheduleRules
 from eagleray.pipelines.proxies.scoring import ScoringRules
 
 PIPELINE = ProxyPipeline()
+SCHEMA = schema_of(PIPELINE)
 REACH_LIMIT = 5.0  # seconds for a cluster's head to take a connection
 
 
@@ -93,8 +95,8 @@ def launch(settings: Settings, once: bool) -> Fleet:
         namespace,
         log=log_dir(data),
         fsync=Fsync(settings.log.fsync),
-        stores={kind: {"path": database(data)} for kind in settings.stores},
-        tables=PIPELINE.tables,
+        stores=settings.store_urls(),
+        schema=SCHEMA,
     )
     frontier = ray_classes.start_frontier(
         namespace,

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     """Type of a column's values on the wire; each writer maps it to its own."""
 
     TEXT = "text"
+    LIST = "list"  # names, comma-separated
     INTEGER = "integer"
     REAL = "real"
     BOOLEAN = "boolean"
@@ -25,16 +26,53 @@ class Kind(StrEnum):
     JSON = "json"  # a document as text
 
 
+DEFAULTS: dict[Kind, Any] = {
+    Kind.TEXT: "",
+    Kind.LIST: "",
+    Kind.INTEGER: 0,
+    Kind.REAL: 0.0,
+    Kind.BOOLEAN: False,
+    Kind.ADDRESS: "",
+    Kind.TIME: 0.0,
+    Kind.JSON: "{}",
+}
+
+
 class Column(msgspec.Struct, frozen=True):
-    """A name, a kind, and whether null is a value of it."""
+    """A name, a kind, whether null is a value of it, and the first version of the table that has it."""
 
     name: str
     kind: Kind
     nullable: bool = False
+    since: int = 1
+
+    @property
+    def default(self) -> Any:
+        """What a row of an older version gets."""
+        return None if self.nullable else DEFAULTS[self.kind]
+
+
+class Keyspace(msgspec.Struct, frozen=True):
+    """How a store of keys keeps a table: the rows that are `alive`, each for a while after its last success.
+
+    A row is the hash `<prefix>:<key>`, its key columns joined by colons without empty ones at the end. The
+    key alone stands in sets, one for each value of a column, and in rankings by a column.
+    """
+
+    prefix: str
+    alive: str  # BOOLEAN: a row that is not stands in no set and no ranking
+    fresh: str  # TIME of the last success: its hash stays for `seconds` from there
+    seconds: float
+    sets: tuple[tuple[str, str], ...]  # (name with {} for the value, TEXT or LIST column)
+    rankings: tuple[tuple[str, str], ...]  # (name, REAL column)
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A table as the pipeline means it; versions grow by one with each change of the columns."""
+    """A table as the pipeline means it.
+
+    Its version grows by one with each change of the columns. New ones are appended, none ever goes: a row of
+    an older version is the beginning of a newer one, and the log may still hold it.
+    """
 
     name: str
     version: int
@@ -43,14 +81,18 @@ class Table(msgspec.Struct, frozen=True):
     newest: str | None = (
         None  # on a conflict the row with the higher value here wins; None: the first row stays
     )
-    indexes: tuple[tuple[str, ...], ...] = ()
     partition: str | None = None  # the TIME column by which history is cut into days
     time_to_live: float | None = None  # seconds a row is kept, counted from `partition`
+    keyspace: Keyspace | None = None  # None: no store of keys keeps it
 
     @property
     def names(self) -> tuple[str, ...]:
         """Column names in the order of a row."""
         return tuple(column.name for column in self.columns)
+
+    def places(self, *kinds: Kind) -> list[int]:
+        """Where in a row the columns of these kinds stand."""
+        return [i for i, column in enumerate(self.columns) if column.kind in kinds]
 
 
 class Op(StrEnum):
@@ -133,6 +175,22 @@ def decode_batch(data: bytes) -> list[Envelope]:
         raise msgspec.DecodeError("a text that is not UTF-8") from error
 
 
-def open_rows(envelope: Envelope) -> list[list[Any]]:
-    """The rows of an envelope."""
-    return _decode_rows(envelope.rows)
+def open_rows(envelope: Envelope, table: Table) -> list[list[Any]]:
+    """The rows of an envelope, those of an older version with the defaults of what they lack.
+
+    Raises:
+        ValueError: they are no rows of `table`, or of a newer version.
+    """
+    if envelope.table != table.name or envelope.version > table.version:
+        raise ValueError(f"table {envelope.table} in version {envelope.version} is not known")
+    try:
+        rows = _decode_rows(envelope.rows)
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # their messages may hold values
+        raise ValueError(f"rows of {table.name} that are no rows") from None
+    missing = [column.default for column in table.columns if column.since > envelope.version]
+    if missing:
+        for row in rows:
+            row += missing
+    if any(len(row) != len(table.columns) for row in rows):
+        raise ValueError(f"a row of {table.name} has another number of columns")
+    return rows

@@ -2,9 +2,10 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
+from urllib.parse import unquote
 
 from eagleray.actors.sinks.frames import START, Position
 from eagleray.actors.sinks.log import sync_directory
@@ -29,39 +30,87 @@ class SchemaMismatch(StoreError):
     """Raised when the store's tables have another version than the program's."""
 
 
-class Writer(Protocol):
-    """One store. It knows tables only by their descriptions, and raises nothing but `StoreError`."""
+class Script(NamedTuple):
+    """A step of SQL from the version before to `version`; it runs once in each store."""
 
-    name: str  # labels its metrics and its cursor
+    version: int
+    name: str
+    sql: str
+
+
+class Schema(NamedTuple):
+    """The tables of a pipeline, and the scripts that make them in each kind of store."""
+
+    pipeline: str
+    tables: tuple[Table, ...]
+    scripts: Mapping[str, tuple[Script, ...]]
+
+
+class Writer(Protocol):
+    """One store. It knows tables only by their descriptions, and raises nothing but `StoreError`.
+
+    Made with `from_url(name, url)`, which connects to nothing.
+    """
+
+    name: str  # labels its metrics, its dead letters and its cursor
+    identity: str  # which store this is, without secrets: a cursor belongs to one
+    group_rows: int  # rows that are best written at once; a call may bring some more, or fewer
+    linger: float  # seconds that rows may wait for a group to fill
 
     async def open(self) -> None:
         """Connect. Called before the first use and again after every failure, connected or not."""
 
-    async def migrate(self, tables: Sequence[Table]) -> None:
-        """Create what is missing.
+    async def migrate(self, schema: Schema) -> None:
+        """Run the scripts that the store lacks, each once, whoever else does the same; then know the tables.
 
         Raises:
-            SchemaMismatch: the store has a table in another version.
+            SchemaMismatch: a newer program has written there, or a table is not what it should be.
         """
 
     async def write(self, envelopes: Sequence[Envelope]) -> None:
-        """Store every row, durably; a row that is there already changes nothing.
+        """Store every row, durably; a row that is there already changes nothing. All or nothing, if it can.
 
         Raises:
-            RowsRejected: the rows, or a table in this version, are not what the store knows.
+            RowsRejected: rows are at fault, so that it is worth finding out which.
         """
 
     async def read(self, query: Query) -> list[Row]:
-        """The rows that answer `query`."""
+        """The rows that answer `query`. Needs no `migrate`."""
 
     async def scan(self, table: Table, after: Key | None, limit: int) -> list[Row]:
-        """Up to `limit` rows in the order of the key, from behind `after` on."""
+        """Up to `limit` rows in the order of the key, from behind `after` on. Needs no `migrate`."""
 
     async def prune(self, now: float) -> int:
-        """Delete a bounded number of rows past their time to live; how many it were."""
+        """Remove a bounded number of rows past their time to live; how many it were."""
 
     async def close(self) -> None:
         """Give up the connection."""
+
+
+def path_of(url: str) -> Path:
+    """The path of a store of files: `sqlite:///srv/pool.sqlite` is absolute, `sqlite:pool.sqlite` relative.
+
+    Raises:
+        ValueError: there is none.
+    """
+    rest = url.partition(":")[2]
+    path = unquote(rest.removeprefix("//"))
+    if not path or (rest.startswith("//") and not rest.startswith("///")):
+        raise ValueError(
+            "a store of files needs a path, such as sqlite:///srv/pool.sqlite or sqlite:pool.sqlite"
+        )
+    return Path("/" + path.lstrip("/") if path.startswith("/") else path)  # POSIX gives // a meaning
+
+
+def describe_mismatch(table: Table, found: Sequence[str]) -> str:
+    """Why a table with the columns `found` is not `table`, and what to do; none found: there is no table."""
+    if not found:
+        return f"table {table.name} is missing in the store: `eagleray store migrate` makes it"
+    missing = ", ".join(name for name in table.names if name not in found) or "the order"
+    return (
+        f"table {table.name} in the store is not that of this program (columns: {missing}): "
+        "`eagleray store migrate` brings an older one up to date"
+    )
 
 
 class Cursor:
@@ -70,20 +119,20 @@ class Cursor:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def load(self) -> Position:
-        """The saved position; the log's start where there is none."""
+    def load(self) -> tuple[Position, int | None]:
+        """The saved position and its number; the log's start and None where there is none."""
         try:
-            segment, offset = self._path.read_text().split()
-            return Position(int(segment), int(offset))
+            segment, offset, number = map(int, self._path.read_text().split())
+            return Position(segment, offset), number
         except FileNotFoundError:
-            return START
+            return START, None
         except ValueError:
             logger.warning("cursor %s is unreadable: its store gets the whole log again", self._path)
-            return START
+            return START, None
 
-    def save(self, position: Position) -> None:
-        """Replace the saved position."""
-        replace_file(self._path, f"{position.segment} {position.offset}\n")
+    def save(self, position: Position, number: int) -> None:
+        """Replace the saved position; `number` is that of the next record there."""
+        replace_file(self._path, f"{position.segment} {position.offset} {number}\n")
 
 
 def replace_file(path: Path, text: str) -> None:

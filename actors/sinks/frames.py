@@ -5,7 +5,8 @@ A frame, little endian:
     marker   4 bytes  F5 "EGL": F5 never occurs in UTF-8
     crc      u32      CRC-32 (zlib) of everything after this field
     length   u32      bytes of payload
-    number   u64      counts frames over all segments, from 0
+    records  u32      records in the payload
+    number   u64      of the first one: counts records over all segments, from 0
     time     f64      when the frame was appended, Unix seconds
     payload
 
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 MARKER = b"\xf5EGL"
-HEADER = struct.Struct("<4sIIQd")
+HEADER = struct.Struct("<4sIIIQd")
 CHECKED_FROM = 8  # the CRC covers what stands behind it in the header, then the payload
 MAX_PAYLOAD = 16 << 20  # a batch of 2 000 records has about 1 MB
 
@@ -37,14 +38,15 @@ class Frame(NamedTuple):
     """A payload as it was read, with the position behind it."""
 
     payload: bytes
+    records: int
     number: int
     appended_at: float  # Unix seconds
     next: Position
 
 
-def encode(payload: bytes, number: int, appended_at: float) -> bytes:
+def encode(payload: bytes, records: int, number: int, appended_at: float) -> bytes:
     """A frame as it stands in a segment."""
-    head = HEADER.pack(MARKER, 0, len(payload), number, appended_at)[CHECKED_FROM:]
+    head = HEADER.pack(MARKER, 0, len(payload), records, number, appended_at)[CHECKED_FROM:]
     crc = zlib.crc32(payload, zlib.crc32(head))
     return b"".join((MARKER, crc.to_bytes(4, "little"), head, payload))
 
@@ -55,14 +57,14 @@ def read_frame(file: BinaryIO, segment: int, offset: int, stop: int) -> Frame | 
     head = file.read(HEADER.size)
     if len(head) < HEADER.size:
         return None
-    marker, crc, length, number, appended_at = HEADER.unpack(head)
+    marker, crc, length, records, number, appended_at = HEADER.unpack(head)
     behind = offset + HEADER.size + length
     if marker != MARKER or length > MAX_PAYLOAD or behind > stop:
         return None
     payload = file.read(length)
     if zlib.crc32(payload, zlib.crc32(head[CHECKED_FROM:])) != crc:
         return None
-    return Frame(payload, number, appended_at, Position(segment, behind))
+    return Frame(payload, records, number, appended_at, Position(segment, behind))
 
 
 def sound_frames(file: BinaryIO, segment: int, offset: int, stop: int) -> Iterator[tuple[int, Frame]]:

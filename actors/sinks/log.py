@@ -50,14 +50,15 @@ class Log:
     def __init__(self, directory: Path, fsync: Fsync, segment_bytes: int, lock: int) -> None:
         self.directory = directory
         self.damaged: set[Position] = set()  # where damaged stretches begin
+        self.blocked, self.dropped, self.bytes = "", 0, 0
         self._fsync = fsync
         self._segment_bytes = segment_bytes
         self._lock = lock
         self._segments = sorted(int(path.stem) for path in directory.glob("*.log")) or [0]
         self._file, self._end, self._number = self._recover(self._segments[-1])
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="log")
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
-        self._writing: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[bytes, int, asyncio.Future[None]]] = []
+        self._writing: list[tuple[bytes, int, asyncio.Future[None]]] = []
         self._commits: asyncio.Task[None] | None = None
 
     @classmethod
@@ -90,7 +91,7 @@ class Log:
         """The number that the next frame will get."""
         return self._number
 
-    async def append(self, payload: bytes) -> None:
+    async def append(self, payload: bytes, records: int) -> None:
         """Return once `payload` is in the log and durable by the fsync policy.
 
         All appends that wait are written together, with one fsync. The caller bounds how many wait.
@@ -102,14 +103,14 @@ class Log:
         if len(payload) > MAX_PAYLOAD:
             raise ValueError(f"a payload of {len(payload)} bytes exceeds the log's limit of {MAX_PAYLOAD}")
         appended = asyncio.get_running_loop().create_future()
-        self._waiting.append((payload, appended))
+        self._waiting.append((payload, records, appended))
         if self._commits is None or self._commits.done():
             self._commits = asyncio.create_task(self._commit())
         await appended
 
     async def settled(self) -> None:
         """Wait until every append made so far has succeeded or failed."""
-        if futures := [future for _, future in self._writing + self._waiting]:
+        if futures := [future for *_, future in self._writing + self._waiting]:
             await asyncio.wait(futures)
 
     async def close(self) -> None:
@@ -151,7 +152,7 @@ class Log:
         size = os.fstat(file).st_size
         end, number = Position(segment, 0), segment
         for frame in self._frames(segment, 0, size):
-            end, number = frame.next, frame.number + 1
+            end, number = frame.next, frame.number + frame.records
         if end.offset < size:
             logger.warning(
                 "log %s: cut a torn tail of %d bytes off segment %d",
@@ -184,14 +185,14 @@ class Log:
         loop = asyncio.get_running_loop()
         while self._waiting:
             self._writing, self._waiting = self._waiting, []
-            payloads = [payload for payload, _ in self._writing]
+            payloads = [(payload, records) for payload, records, _ in self._writing]
             failure = None
             try:
                 await loop.run_in_executor(self._thread, self._write, payloads)
             except OSError as error:
                 failure = f"cannot append to the log in {self.directory}: {error.strerror}"
                 logger.error("%s", failure)
-            for _, appended in self._writing:
+            for *_, appended in self._writing:
                 if appended.done():  # its caller was cancelled
                     continue
                 if failure:
@@ -200,10 +201,14 @@ class Log:
                     appended.set_result(None)
             self._writing = []
 
-    def _write(self, payloads: list[bytes]) -> None:
+    def _write(self, payloads: list[tuple[bytes, int]]) -> None:
         """Write a group of frames, all or none, and sync it."""
-        now = time.time()
-        group = b"".join(encode(payload, self._number + i, now) for i, payload in enumerate(payloads))
+        now, number = time.time(), self._number
+        frames = []
+        for payload, records in payloads:
+            frames.append(encode(payload, records, number, now))
+            number += records
+        group = b"".join(frames)
         if self._end.offset >= self._segment_bytes:
             self._roll()
         segment, offset = self._end
@@ -215,7 +220,7 @@ class Log:
             with suppress(OSError):  # the next group overwrites what stays, the next start cuts it off
                 os.ftruncate(self._file, offset)
             raise
-        self._number += len(payloads)
+        self._number = number
         self._end = Position(segment, offset + len(group))
 
     def _roll(self) -> None:

@@ -1,22 +1,66 @@
-"""The stores that can be enabled: a new one is its file and a line here."""
+"""The stores that can be enabled: a new one is its file and an entry here."""
 
+from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, cast
+from typing import NamedTuple, cast
+from urllib.parse import quote, urlsplit
 
-from eagleray.actors.sinks.base import Writer
+from eagleray.actors.sinks.base import Writer, path_of
 
-# Kind in the configuration -> its class, named so that a driver is loaded only where its store is enabled.
-WRITERS = {
-    "sqlite": "eagleray.actors.sinks.sqlite:SqliteWriter",
+DEFAULT_FILE = "proxies.sqlite"  # in the data directory
+
+
+class StoreKind(NamedTuple):
+    """How a store of a kind is named, and what it can do."""
+
+    writer: str  # its class, named so that a driver is loaded only where its store is enabled
+    schemes: tuple[str, ...]
+    files: bool = False  # its URL is a path, not a host
+    complete: bool = False  # it keeps every row, so that a run can go on from it
+
+
+KINDS = {
+    "sqlite": StoreKind("eagleray.actors.sinks.sqlite:SqliteWriter", ("sqlite",), files=True, complete=True),
 }
+SCHEMES = {scheme: kind for kind, described in KINDS.items() for scheme in described.schemes}
 
 
-def create_writer(kind: str, **options: Any) -> Writer:
-    """A writer of this kind, not yet open.
+class StoreUrl(NamedTuple):
+    """Where a store is. `url` may hold a password: for the store's driver only."""
+
+    kind: str
+    name: str
+    url: str
+
+
+def parse_store(text: str, data: Path) -> StoreUrl:
+    """A store from `SCHEME://…[#NAME]`, or from `sqlite`, which is the file in the data directory.
+
+    Paths are made absolute: an actor has a working directory of its own. The name is the kind, unless one
+    is given.
 
     Raises:
-        ValueError: no such kind.
+        ValueError: no such kind, or no place; the message repeats nothing that may be secret.
     """
-    if kind not in WRITERS:
-        raise ValueError(f"no store is called {kind!r}; there are: {', '.join(sorted(WRITERS))}")
-    return cast("Writer", resolve_name(WRITERS[kind])(**options))
+    scheme, colon, rest = (f"sqlite:{data / DEFAULT_FILE}" if text == "sqlite" else text).partition(":")
+    if not colon or scheme not in SCHEMES:
+        raise ValueError(
+            f"a store is given as SCHEME://…, where SCHEME is one of: {', '.join(sorted(SCHEMES))}"
+        )
+    kind = SCHEMES[scheme]
+    address, _, name = rest.partition("#")
+    url = f"{scheme}:{address}"
+    if KINDS[kind].files:
+        url = f"{scheme}:{quote(str(path_of(url).absolute()))}"
+    elif not urlsplit(url).hostname:
+        raise ValueError(f"a store of kind {kind} needs a host: {scheme}://HOST/…")
+    return StoreUrl(kind, name or kind, url)
+
+
+def create_writer(store: StoreUrl) -> Writer:
+    """The writer of a store, not yet open.
+
+    Raises:
+        ValueError: the URL has what the store does not understand.
+    """
+    return cast("Writer", resolve_name(KINDS[store.kind].writer).from_url(store.name, store.url))

@@ -8,10 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
-from eagleray.actors.sinks.base import RowsRejected, SchemaMismatch, StoreError, StoreUnavailable
-from eagleray.actors.sinks.sqlite_statements import ddl, page, prune, select, upsert
+from eagleray.actors.sinks.base import (
+    RowsRejected,
+    Schema,
+    SchemaMismatch,
+    StoreError,
+    StoreUnavailable,
+    describe_mismatch,
+    path_of,
+)
+from eagleray.actors.sinks.migrations import pending
+from eagleray.actors.sinks.sqlite_statements import page, prune, select, upsert
 from eagleray.pipelines.tables import Envelope, Key, Kind, Query, Row, Table, open_rows
 
 T = TypeVar("T")
@@ -28,7 +35,10 @@ PRAGMA synchronous = FULL;
 PRAGMA cache_size = -{CACHE_KIB};
 PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
 PRAGMA journal_size_limit = {2 * 4096 * CHECKPOINT_PAGES};
-CREATE TABLE IF NOT EXISTS schema_versions (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    pipeline TEXT NOT NULL, version INT NOT NULL, name TEXT NOT NULL, applied_at TEXT NOT NULL,
+    PRIMARY KEY (pipeline, version)
+) STRICT;
 """
 
 
@@ -40,14 +50,15 @@ class SqliteReader:
 
         Raises:
             StoreUnavailable: there is no such file, or it is no database.
-            SchemaMismatch: a table has another version there, or is missing.
+            SchemaMismatch: a table is missing there, or lacks columns.
         """
         self._path = path
         with translated(path):
             uri = f"{path.absolute().as_uri()}?mode=ro"
             self._connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
         try:
-            self._require_versions(tables)
+            with translated(path):
+                require_columns(self._connection, tables)
         except StoreError:
             self.close()
             raise
@@ -64,39 +75,41 @@ class SqliteReader:
         """Close the connection."""
         self._connection.close()
 
-    def _require_versions(self, tables: Sequence[Table]) -> None:
-        with translated(self._path):
-            stored = stored_versions(self._connection)
-        for table in tables:
-            require_version(table, stored.get(table.name))
-
     def _rows(self, table: Table, statement: str, values: Sequence[Any]) -> list[Row]:
         with translated(self._path):
             rows: list[Row] = self._connection.execute(statement, values).fetchall()
-        booleans = [i for i, column in enumerate(table.columns) if column.kind is Kind.BOOLEAN]
+        booleans = table.places(Kind.BOOLEAN)
         return [restored(row, booleans) for row in rows] if booleans else rows
 
 
 class SqliteWriter:
     """One file; one thread writes, another reads, so that reading never waits for a transaction."""
 
-    name = "sqlite"
+    group_rows = 20_000
+    linger = 0.0
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str = "sqlite") -> None:
+        self.name = name
+        self.identity = str(path)
         self._path = path
-        self._tables: dict[tuple[str, int], tuple[Table, str]] = {}  # by name and version, with the upsert
+        self._tables: dict[str, tuple[Table, str]] = {}  # by name, with the upsert
         self._connection: sqlite3.Connection | None = None
         self._reader: SqliteReader | None = None
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
 
+    @classmethod
+    def from_url(cls, name: str, url: str) -> "SqliteWriter":
+        """A writer of `sqlite:///absolute/path`, or `sqlite:relative/path`."""
+        return cls(path_of(url), name)
+
     async def open(self) -> None:
         """Open or create the file."""
         await self._in(self._writing, self._open)
 
-    async def migrate(self, tables: Sequence[Table]) -> None:
-        """Create the tables and indexes that are missing."""
-        await self._in(self._writing, lambda: self._migrate(tables))
+    async def migrate(self, schema: Schema) -> None:
+        """Run the scripts that the file lacks; the lock on writing lets one process do it at a time."""
+        await self._in(self._writing, lambda: self._migrate(schema))
 
     async def write(self, envelopes: Sequence[Envelope]) -> None:
         """Store the rows of all envelopes in one transaction."""
@@ -143,29 +156,29 @@ class SqliteWriter:
                 raise
             self._connection = connection
 
-    def _migrate(self, tables: Sequence[Table]) -> None:
+    def _migrate(self, schema: Schema) -> None:
         connection = self._write_connection()
-        stored = stored_versions(connection)
-        for table in tables:
-            if table.name in stored:
-                require_version(table, stored[table.name])
+        connection.execute("BEGIN IMMEDIATE")
         with connection:
-            for statement in (statement for table in tables for statement in ddl(table)):
-                connection.execute(statement)
-            connection.executemany(
-                "INSERT INTO schema_versions VALUES (?, ?) ON CONFLICT DO NOTHING",
-                [(table.name, table.version) for table in tables],
-            )
-        self._tables = {(table.name, table.version): (table, upsert(table)) for table in tables}
+            applied = applied_version(connection, schema.pipeline)
+            for script in pending(schema.scripts["sqlite"], applied):
+                for statement in statements(script.sql):
+                    connection.execute(statement)
+                connection.execute(
+                    "INSERT INTO schema_migrations VALUES (?, ?, ?, datetime())",
+                    (schema.pipeline, script.version, script.name),
+                )
+        require_columns(connection, schema.tables)
+        self._tables = {table.name: (table, upsert(table)) for table in schema.tables}
 
     def _write(self, envelopes: Sequence[Envelope]) -> None:
         connection = self._write_connection()
         with connection:
             for envelope in envelopes:
-                known = self._tables.get((envelope.table, envelope.version))
-                if known is None:
-                    raise RowsRejected(f"no table {envelope.table} in version {envelope.version}")
-                connection.executemany(known[1], open_rows(envelope))
+                if envelope.table not in self._tables:
+                    raise RowsRejected(f"no table {envelope.table}")
+                table, statement = self._tables[envelope.table]
+                connection.executemany(statement, open_rows(envelope, table))
 
     def _prune(self, now: float) -> int:
         connection = self._write_connection()
@@ -184,7 +197,7 @@ class SqliteWriter:
 
     def _read_connection(self) -> SqliteReader:
         if self._reader is None:
-            self._reader = SqliteReader(self._path, [table for table, _ in self._tables.values()])
+            self._reader = SqliteReader(self._path, ())
         return self._reader
 
 
@@ -200,26 +213,40 @@ def translated(path: Path) -> Iterator[None]:
         sqlite3.InterfaceError,
     ) as error:
         raise RowsRejected(f"SQLite {path}: {error}") from error
-    except (msgspec.MsgspecError, OverflowError) as error:
-        raise RowsRejected(f"SQLite {path}: rows that are no rows ({type(error).__name__})") from error
+    except (ValueError, OverflowError) as error:
+        raise RowsRejected(f"SQLite {path}: {error}") from error
     except (sqlite3.Error, OSError) as error:
         raise StoreUnavailable(f"SQLite {path}: {error}") from error
 
 
-def stored_versions(connection: sqlite3.Connection) -> dict[str, int]:
-    """The version of each table in the file."""
-    return dict(connection.execute("SELECT name, version FROM schema_versions"))
+def applied_version(connection: sqlite3.Connection, pipeline: str) -> int:
+    """The last script that ran in the file."""
+    find = "SELECT ifnull(max(version), 0) FROM schema_migrations WHERE pipeline = ?"
+    return int(connection.execute(find, (pipeline,)).fetchone()[0])
 
 
-def require_version(table: Table, stored: int | None) -> None:
-    """Refuse a table of another version.
+def statements(sql: str) -> Iterator[str]:
+    """The statements of a script. `executescript` would end the transaction that the script runs in."""
+    text = ""
+    for line in sql.splitlines(keepends=True):
+        text += line
+        if sqlite3.complete_statement(text):
+            yield text
+            text = ""
+
+
+def require_columns(connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
+    """Refuse a file whose tables are not as described.
 
     Raises:
-        SchemaMismatch: `stored` is not the version of `table`; it is None where the table is missing.
+        SchemaMismatch: a table is missing, or its columns are others.
     """
-    if stored != table.version:
-        found = "is missing" if stored is None else f"has version {stored}"
-        raise SchemaMismatch(f"table {table.name} {found} in the store, this program needs {table.version}")
+    for table in tables:
+        found = tuple(
+            name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))
+        )
+        if found != table.names:
+            raise SchemaMismatch(describe_mismatch(table, found))
 
 
 def restored(row: Row, booleans: Sequence[int]) -> Row:

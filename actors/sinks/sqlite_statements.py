@@ -1,37 +1,11 @@
 # ruff: noqa: S608 (every name comes from a table description in our code; values are bound)
 """SQLite's statements, made from table descriptions."""
 
-from collections.abc import Iterator
 from typing import Any
 
-from eagleray.pipelines.tables import Filter, Key, Kind, Op, Query, Table
+from eagleray.pipelines.tables import Filter, Key, Op, Query, Table
 
-TYPES = {
-    Kind.TEXT: "TEXT",
-    Kind.INTEGER: "INT",  # as a key, INTEGER would make up a number for null
-    Kind.REAL: "REAL",
-    Kind.BOOLEAN: "INT",
-    Kind.ADDRESS: "TEXT",
-    Kind.TIME: "REAL",
-    Kind.JSON: "TEXT",
-}
 SIGNS = {Op.EQ: "=", Op.GE: ">=", Op.LE: "<="}
-
-
-def ddl(table: Table) -> Iterator[str]:
-    """Statements that create a table and its indexes.
-
-    Not WITHOUT ROWID: with the wide rows in the tree of a random key, writing took twice as long.
-    """
-    columns = [
-        f"{column.name} {TYPES[column.kind]}{'' if column.nullable else ' NOT NULL'}"
-        for column in table.columns
-    ]
-    body = ", ".join([*columns, f"PRIMARY KEY ({', '.join(table.key)})"])
-    yield f"CREATE TABLE IF NOT EXISTS {table.name} ({body}) STRICT"
-    for index in table.indexes:
-        name = "_".join((table.name, *index))
-        yield f"CREATE INDEX IF NOT EXISTS {name} ON {table.name} ({', '.join(index)})"
 
 
 def upsert(table: Table) -> str:

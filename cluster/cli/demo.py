@@ -31,6 +31,13 @@ def demo(
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where log and SQLite store lie; emptied first.")
     ] = None,
+    store: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="Write to this store, too: postgresql://…, redis://…, clickhouse://… (repeatable).",
+        ),
+    ] = None,
     pipeline: Annotated[str, typer.Option(help="Which pipeline to run.")] = "proxies",
     as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object instead of tables.")] = False,
 ) -> None:
@@ -42,9 +49,12 @@ def demo(
         fail(f"there is no pipeline {pipeline!r}", "There is: proxies.")
     from eagleray.cluster.proving_ground import GroundError, read_truth, started
 
+    directory = data or Path("eagleray-demo")
+    stores = stores_of(store or (), directory)
+    empty(directory)
     try:
         with started(endpoints, seed) as ground:
-            settings = settings_for(ground, emptied(data))
+            settings = settings_for(ground, directory, stores)
             truth = read_truth(ground.truth)  # an interrupt ends the proving ground, and its files go with it
             finished = execute(settings, once=True)
     except GroundError as error:
@@ -63,13 +73,12 @@ def demo(
     raise typer.Exit(exit_code(finished) or (Exit.DONE if perfect else Exit.NOTHING_ALIVE))
 
 
-def emptied(data: Path | None) -> Path:
-    """The data directory, empty: a demo begins at the beginning.
+def empty(directory: Path) -> None:
+    """Empty the data directory: a demo begins at the beginning.
 
     Raises:
         typer.Exit: it holds what a demo has not written, or can't be written.
     """
-    directory = data or Path("eagleray-demo")
     marker = directory / ".eagleray-demo"
     try:
         if directory.exists() and any(directory.iterdir()) and not marker.exists():
@@ -79,10 +88,25 @@ def emptied(data: Path | None) -> Path:
         marker.touch()
     except OSError as error:
         fail(f"cannot write to {directory}: {error.strerror}", "Give another directory with --data.")
-    return directory
 
 
-def settings_for(ground: "Ready", data: Path) -> "Settings":
+def stores_of(wanted: Sequence[str], data: Path) -> tuple[str, ...]:
+    """The demo's own SQLite, from which the verdicts are read, and the stores wanted.
+
+    Raises:
+        typer.Exit: one of them is no URL of a store.
+    """
+    from eagleray.actors.sinks.registry import parse_store
+    from eagleray.cluster.paths import database
+
+    try:
+        names = [parse_store(text, data).name for text in wanted]
+    except ValueError as error:
+        fail(str(error))
+    return (f"sqlite:{database(data)}#demo" if "sqlite" in names else "sqlite", *wanted)
+
+
+def settings_for(ground: "Ready", data: Path, stores: tuple[str, ...]) -> "Settings":
     """The settings that point the pipeline at the proving ground."""
     from eagleray.cluster.settings import Settings
 
@@ -102,7 +126,7 @@ def settings_for(ground: "Ready", data: Path) -> "Settings":
         },
         "lease": {"size": 100},  # small enough that every checker gets work
     }
-    return Settings.model_validate({"data_dir": data, "pipelines": {"proxies": proxies}})
+    return Settings.model_validate({"data_dir": data, "stores": stores, "pipelines": {"proxies": proxies}})
 
 
 Verdicts = Mapping[str, dict[str, Any]]  # endpoint -> its row of PROXIES, and `attempts`, its rows of CHECKS
@@ -147,10 +171,12 @@ def compare(truth: Sequence["Truth"], verdicts: Verdicts, data: Path) -> dict[st
 
 
 def differs(truth: "Truth", row: Mapping[str, Any]) -> bool:
-    """True where a live proxy was taken for another kind than it is; a row names no protocol over TLS."""
+    """True where a live proxy was taken for another kind than it is."""
     from eagleray.cluster.proving_ground import Kind
+    from eagleray.pipelines.proxies.packing import TLS_MARK
 
-    protocols = set() if truth.kind is Kind.TLS_TO_PROXY else set(truth.protocols)
+    mark = TLS_MARK if truth.kind is Kind.TLS_TO_PROXY else ""
+    protocols = {f"{protocol}{mark}" for protocol in truth.protocols}
     seen = (set(filter(None, row["protocols"].split(","))), row["anonymity"], row["exit_ip"])
     return seen != (protocols, truth.anonymity, truth.exit_ip)
 

@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from eagleray.actors.sinks.sqlite import SqliteReader
 from eagleray.cluster.cli.console import Exit, fail, print_json, printable
-from eagleray.cluster.cli.pool import Data, open_pool
+from eagleray.cluster.cli.pool import Data, Store, open_pool
+from eagleray.cluster.stores import Readable
 from eagleray.pipelines.proxies.model import Endpoint, canonical_host
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
@@ -26,10 +26,11 @@ def explain(
     endpoint: Annotated[str, typer.Argument(help="IP:PORT, [IPv6]:PORT or a proxy URL.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document for a program.")] = False,
     data: Data = None,
+    store: Store = "sqlite",
 ) -> None:
     """Show what is known of one proxy, how its score came about, and every stored attempt."""
     where = identity(endpoint)
-    with open_pool(data) as pool:
+    with open_pool(data, store) as pool:
         found = list(accounts(pool, where))
     if not found:
         fail("the pool does not know this endpoint", code=Exit.NOTHING_ALIVE)
@@ -53,7 +54,7 @@ def identity(text: str) -> tuple[Filter, ...]:
     return where if parts.username is None else (*where, Filter("username", Op.EQ, unquote(parts.username)))
 
 
-def accounts(pool: SqliteReader, where: tuple[Filter, ...]) -> Iterator[dict[str, Any]]:
+def accounts(pool: Readable, where: tuple[Filter, ...]) -> Iterator[dict[str, Any]]:
     """For each user name of an address its record, the parts of its score, and its attempts, newest first."""
     for record in named(pool, PROXIES, where, (), MOST_ACCOUNTS):
         del record["password"]
@@ -61,6 +62,7 @@ def accounts(pool: SqliteReader, where: tuple[Filter, ...]) -> Iterator[dict[str
         attempts = named(pool, CHECKS, key, ("-checked_at",), MOST_ATTEMPTS)
         for attempt in attempts:
             attempt["protocols"] = json.loads(attempt["protocols"])
+            attempt["evidence"] = json.loads(attempt["evidence"])
         yield {
             "endpoint": str(Endpoint(record["ip"], record["port"])),
             "latency_factor": latency_factor(record["latency_p50"]),
@@ -70,7 +72,7 @@ def accounts(pool: SqliteReader, where: tuple[Filter, ...]) -> Iterator[dict[str
 
 
 def named(
-    pool: SqliteReader, table: Table, where: tuple[Filter, ...], order: tuple[str, ...], limit: int
+    pool: Readable, table: Table, where: tuple[Filter, ...], order: tuple[str, ...], limit: int
 ) -> list[dict[str, Any]]:
     """Rows of a table as dicts by column."""
     rows = pool.read(Query(table, where, order, limit))
@@ -135,6 +137,8 @@ def attempt_lines(attempt: dict[str, Any]) -> Iterator[str]:
         yield f"    {protocol:<7} {report['outcome']:<18} {MEANINGS.get(report['outcome'], '')}"
         if times or detail:
             yield f"            {'; '.join(filter(None, (times, detail)))}"
+    for name, found in attempt["evidence"].items():
+        yield f"    {name}: {printable(json.dumps(found, ensure_ascii=False))}"
 
 
 def moment(at: float | None) -> str:

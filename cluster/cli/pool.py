@@ -1,4 +1,4 @@
-"""`eagleray list`, `get` and `explain`: what is in the pool, read from its file while others write it."""
+"""`eagleray list`, `get` and `explain`: what is in the pool, read from a store while others write it."""
 
 import sys
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from eagleray.actors.sinks.base import SchemaMismatch, StoreError
-from eagleray.actors.sinks.sqlite import SqliteReader
+from eagleray.actors.sinks.registry import parse_store
 from eagleray.cluster.cli.console import Exit, Format, chosen, fail, row_writer
 from eagleray.cluster.paths import data_dir, database
 from eagleray.cluster.pool import COLUMNS, alive, proxy_row
+from eagleray.cluster.stores import Readable, opened
 from eagleray.pipelines.proxies.model import Anonymity, Protocol
-from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
 
 MOST_ROWS = 1_000_000  # more than any pool has; bounds the memory of one command
 TABLE_COLUMNS = (
@@ -48,6 +48,14 @@ Data = Annotated[
         "--data", metavar="DIR", help="Data directory; EAGLERAY_DATA_DIR or eagleray-data without it."
     ),
 ]
+Store = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Read this store, such as postgresql://USER@HOST/DB, instead of the data directory's.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -71,10 +79,11 @@ def list_(
         typer.Option("--format", help="A table on a terminal and NDJSON in a pipe without it."),
     ] = None,
     data: Data = None,
+    store: Store = "sqlite",
 ) -> None:
     """Write the proxies that work, best first."""
     query = alive(limit, protocol or (), countries(country), anonymity or (), max_latency, min_score)
-    with open_pool(data) as pool:
+    with open_pool(data, store) as pool:
         rows = pool.read(query)
     shown = chosen(form, sys.stdout)
     writer = row_writer(shown, sys.stdout, TABLE_COLUMNS if shown is Format.TABLE else COLUMNS)
@@ -92,10 +101,11 @@ def get(
     max_latency: MaxLatency = None,
     min_score: MinScore = None,
     data: Data = None,
+    store: Store = "sqlite",
 ) -> None:
     """Write the URL of the proxy with the best score."""
     query = alive(1, protocol or (), countries(country), anonymity or (), max_latency, min_score)
-    with open_pool(data) as pool:
+    with open_pool(data, store) as pool:
         rows = pool.read(query)
     if not rows:
         fail("the pool has no working proxy of this kind", code=Exit.NOTHING_ALIVE)
@@ -112,22 +122,19 @@ def countries(text: str) -> list[str]:
 
 
 @contextmanager
-def open_pool(flag: Path | None) -> Iterator[SqliteReader]:
-    """The pool in the data directory, read-only; what stands in the way ends the command."""
+def open_pool(flag: Path | None, store: str) -> Iterator[Readable]:
+    """The pool in a store, or in the data directory; what stands in the way ends the command."""
     data = data_dir(flag)
-    if not database(data).exists():
+    if store == "sqlite" and not database(data).exists():
         fail(
             f"there is no pool in {data} yet",
-            "Type `eagleray run` to fill it, `eagleray demo` to see how it works, or give --data DIR.",
+            "Type `eagleray run` to fill it, `eagleray demo` to see how it works, or give --data or --store.",
             Exit.NOTHING_ALIVE,
         )
     try:
-        reader = SqliteReader(database(data), (PROXIES, CHECKS))
-        try:
-            yield reader
-        finally:
-            reader.close()
-    except SchemaMismatch as error:
-        fail(str(error), f"The pool in {data} belongs to another version of Eagleray; give another --data.")
+        with opened(parse_store(store, data)) as pool:
+            yield pool
+    except (ValueError, SchemaMismatch) as error:
+        fail(str(error))
     except StoreError as error:
         fail(f"cannot read the pool: {error}")

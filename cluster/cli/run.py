@@ -107,7 +107,13 @@ def summarize(progress: "Progress") -> dict[str, Any]:
         "redelivered": frontier.redelivered if frontier else 0,
         "judge_error": progress.judge_error,
         "stores": {
-            name: {"rows": store.rows, "lag": round(store.lag_seconds, 3)}
+            name: {
+                "rows": store.rows,
+                "lag": round(store.lag_seconds, 3),
+                "lag_rows": store.lag_rows,
+                "rejected": store.rejected,
+                "failing": store.failing,
+            }
             for name, store in (sink.stores if sink else {}).items()
         },
     }
@@ -124,6 +130,11 @@ def report(summary: dict[str, Any], settings: "Settings") -> None:
         f"{summary['checked']:,} checked in {summary['seconds']:.1f} s, {summary['alive']:,} alive"
         + (f" ({outcomes})" if outcomes else "")
     )
+    for name, store in summary["stores"].items():
+        if store["failing"]:
+            note(f"store {name} lacks {store['lag_rows']:,} rows, which wait in the log: {store['failing']}")
+        if store["rejected"]:
+            note(f"store {name} refused {store['rejected']:,} rows: see log/dead-letters/{name}.ndjson")
     flag = f" --data {settings.data_dir}" if settings.data_dir != Path("eagleray-data") else ""
     note(f"The data lie in {settings.data_dir}. Next: eagleray list{flag}; eagleray get{flag}")
     sys.stderr.flush()
@@ -133,4 +144,8 @@ def exit_code(finished: "Finished") -> Exit:
     """What the shell learns."""
     if finished.interrupted:
         return Exit.INTERRUPTED
-    return Exit.CANNOT_JUDGE if finished.progress.judge_error else Exit.DONE
+    if finished.progress.judge_error:
+        return Exit.CANNOT_JUDGE
+    sink = finished.progress.sink
+    healthy = sink is None or not any(store.failing for store in sink.stores.values())
+    return Exit.DONE if healthy else Exit.NOTHING_ALIVE

@@ -16,7 +16,8 @@ IPV6 = Struct(">B16sH")
 USERNAME_LENGTH = Struct(">H")  # credentials follow as this, the user name and the password, in UTF-8
 
 HINT = Struct("<2B2sI")  # the fields of Hint
-STATE = Struct("<4f5IH2B")  # evidence and latency, evidence.at, and the other fields of State
+STATE = Struct("<4f5IH3B")  # evidence and latency, evidence.at, and the other fields of State
+TLS_MARK = "+tls"  # behind the name of a protocol that is spoken to the proxy over TLS
 NO_COUNTRY = bytes(2)
 MOST_CHECKS = 2**32 - 1  # counters stop at the end of their fields
 MOST_FAILURES = 2**16 - 1
@@ -28,6 +29,7 @@ PROTOCOL_SETS = tuple(
 )
 PROTOCOL_BITS = {protocols: number for number, protocols in enumerate(PROTOCOL_SETS)}
 PROTOCOL_TEXTS = {protocols: ",".join(ordered(protocols)) for protocols in PROTOCOL_SETS}
+TLS_TEXTS = {protocols: ",".join(f"{p}{TLS_MARK}" for p in ordered(protocols)) for protocols in PROTOCOL_SETS}
 ANONYMITIES = (None, *Anonymity)  # its position is the code of a level
 ANONYMITY_CODES = {level: code for code, level in enumerate(ANONYMITIES)}
 
@@ -64,6 +66,7 @@ class State(msgspec.Struct, gc=False):
     failures_in_row: int = 0
     protocols: frozenset[Protocol] = frozenset()  # those that worked at the last success
     anonymity: Anonymity | None = None  # measured at the last success that told
+    over_tls: frozenset[Protocol] = frozenset()  # those that worked over TLS to the proxy
 
     def pack(self) -> bytes:
         """As `STATE.size` bytes, floats in single precision."""
@@ -80,18 +83,23 @@ class State(msgspec.Struct, gc=False):
             min(self.failures_in_row, MOST_FAILURES),
             PROTOCOL_BITS[self.protocols],
             ANONYMITY_CODES[self.anonymity],
+            PROTOCOL_BITS[self.over_tls],
         )
 
     @classmethod
     def unpack(cls, data: bytes) -> "State":
         """The inverse of `pack`; zero bytes are the state of what was never checked."""
-        successes, failures, mu, variance, at, first_seen, first_ok, last_ok, checks, in_row, bits, code = (
-            STATE.unpack(data)
-        )
+        fields = STATE.unpack(data)
+        successes, failures, mu, variance, at, first_seen, first_ok, last_ok, checks, in_row = fields[:10]
         evidence = Evidence(successes, failures, at)
         latency = Latency(mu, variance) if variance else None  # a measured variance is never 0
-        protocols, anonymity = PROTOCOL_SETS[bits], ANONYMITIES[code]
-        return cls(evidence, latency, first_seen, first_ok, last_ok, checks, in_row, protocols, anonymity)
+        sets = PROTOCOL_SETS[fields[10]], ANONYMITIES[fields[11]], PROTOCOL_SETS[fields[12]]
+        return cls(evidence, latency, first_seen, first_ok, last_ok, checks, in_row, *sets)
+
+    @property
+    def spoken(self) -> str:
+        """The protocols of a row: `http,socks5`, and `http+tls` for those over TLS to the proxy."""
+        return ",".join(filter(None, (PROTOCOL_TEXTS[self.protocols], TLS_TEXTS[self.over_tls])))
 
 
 def source_id(name: str) -> int:

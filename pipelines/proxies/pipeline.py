@@ -7,7 +7,7 @@ from eagleray.pipelines.pipeline import Restored
 from eagleray.pipelines.proxies import packing
 from eagleray.pipelines.proxies.latency import from_percentiles
 from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol, canonical_host
-from eagleray.pipelines.proxies.packing import Hint, State, endpoint_key, source_id
+from eagleray.pipelines.proxies.packing import TLS_MARK, Hint, State, endpoint_key, source_id
 from eagleray.pipelines.proxies.score import PRIOR, Evidence
 from eagleray.pipelines.proxies.tables import PROXIES, TABLES
 from eagleray.pipelines.tables import Row
@@ -75,9 +75,20 @@ def state(fields: Mapping[str, Any]) -> State:
         last_ok=int(fields["last_ok"] or 0),
         checks=fields["checks"],
         failures_in_row=fields["failures_in_row"],
-        protocols=protocols(fields["protocols"]),
+        protocols=protocols(plain(fields["protocols"])),
+        over_tls=protocols(over_tls(fields["protocols"])),
         anonymity=anonymity(fields["anonymity"]),
     )
+
+
+def plain(spoken: str) -> str:
+    """The protocols of a row that are spoken to the proxy as they are."""
+    return ",".join(name for name in spoken.split(",") if not name.endswith(TLS_MARK))
+
+
+def over_tls(spoken: str) -> str:
+    """The protocols of a row that are spoken to the proxy over TLS."""
+    return ",".join(name.removesuffix(TLS_MARK) for name in spoken.split(",") if name.endswith(TLS_MARK))
 
 
 def protocols(text: str) -> frozenset[Protocol]:

@@ -66,7 +66,7 @@ def score_batch(checked: bytes, rules: ScoringRules, sources: Mapping[int, str])
         due.append(next_due(state, str(report.endpoint).encode(), report.checked_at, rules.schedule))
         proxies.append(proxy_row(item, state, due[-1], sources, rules.weights))
         if state.first_ok:
-            checks.append(check_row(item))
+            checks.append(check_row(item, sources))
     fence = min((item.lease_id for item in items), default=0) >> NUMBER_BITS
     tables = ((PROXIES, proxies), (CHECKS, checks))
     envelopes = [seal(NAME, table, rows, fence) for table, rows in tables if rows]
@@ -103,7 +103,8 @@ def record_success(state: State, report: CheckReport, now: int) -> None:
     state.failures_in_row = 0
     state.first_ok = state.first_ok or now
     state.last_ok = now
-    state.protocols = frozenset(report.dialable)  # a row has no way to say that the proxy wants TLS
+    state.protocols = frozenset(report.dialable)
+    state.over_tls = frozenset(report.working).difference(state.protocols)
     state.anonymity = report.anonymity or state.anonymity
     sample = first_byte(report)
     if sample is not None:
@@ -127,7 +128,7 @@ def proxy_row(item: Checked, state: State, due: float, sources: Mapping[int, str
         *account(endpoint),
         report.alive,
         report.outcome,
-        PROTOCOL_TEXTS[state.protocols],
+        state.spoken,
         PROTOCOL_TEXTS[hint.protocols],
         hint.country,
         state.anonymity or "",
@@ -152,9 +153,9 @@ def proxy_row(item: Checked, state: State, due: float, sources: Mapping[int, str
     )
 
 
-def check_row(item: Checked) -> Row:
+def check_row(item: Checked, sources: Mapping[int, str]) -> Row:
     """The row of CHECKS."""
-    report = item.report
+    report, hint = item.report, Hint.unpack(item.hint)
     return (
         report.endpoint.host,
         report.endpoint.port,
@@ -168,7 +169,16 @@ def check_row(item: Checked) -> Row:
         first_byte(report),
         report.confirmed,
         _json(report.protocols).decode(),
+        hint.country,
+        sources.get(hint.source_id, ""),
+        evidence_of(report),
     )
+
+
+def evidence_of(report: CheckReport) -> str:
+    """What a check found beside the protocols, as JSON: only what was looked at."""
+    found = {name: getattr(report, name) for name in ("tampered", "tls", "targets", "dnsbl")}
+    return _json({name: value for name, value in found.items() if value}).decode()
 
 
 def account(endpoint: Endpoint) -> tuple[str, str]:

@@ -1,8 +1,9 @@
 """The tables of the proxy pipeline and the row that each record becomes."""
 
-from eagleray.pipelines.tables import Column, Kind, Table
+from eagleray.pipelines.tables import Column, Keyspace, Kind, Table
 
 DAY = 86_400.0
+FRESH = 3600.0  # seconds that a store of keys vouches for a proxy after its last success
 
 PROXIES = Table(
     name="proxies",
@@ -14,8 +15,9 @@ PROXIES = Table(
         Column("password", Kind.TEXT),
         Column("alive", Kind.BOOLEAN),
         Column("outcome", Kind.TEXT),
-        Column("protocols", Kind.TEXT),  # those that worked at the last success, comma-separated
-        Column("claimed", Kind.TEXT),  # what the sources say, comma-separated
+        # Those that worked at the last success: `http+tls` is HTTP spoken to the proxy over TLS.
+        Column("protocols", Kind.LIST),
+        Column("claimed", Kind.LIST),  # what the sources say
         Column("country", Kind.TEXT),
         Column("anonymity", Kind.TEXT),
         Column("claimed_anonymity", Kind.TEXT),
@@ -39,12 +41,23 @@ PROXIES = Table(
     ),
     key=("ip", "port", "username"),
     newest="lease_id",
-    indexes=(("alive", "score"), ("next_due",)),
+    keyspace=Keyspace(
+        prefix="proxy",
+        alive="alive",
+        fresh="last_ok",
+        seconds=FRESH,
+        sets=(
+            ("proxies:{}", "protocols"),
+            ("proxies:country:{}", "country"),
+            ("proxies:anonymity:{}", "anonymity"),
+        ),
+        rankings=(("proxies:score", "score"),),
+    ),
 )
 
 CHECKS = Table(
     name="checks",
-    version=1,
+    version=2,
     columns=(
         Column("ip", Kind.ADDRESS),
         Column("port", Kind.INTEGER),
@@ -58,9 +71,12 @@ CHECKS = Table(
         Column("latency", Kind.REAL, nullable=True),  # milliseconds, first byte of the judge's answer
         Column("confirmed", Kind.BOOLEAN),
         Column("protocols", Kind.JSON),  # {protocol: ProtocolReport}
+        Column("country", Kind.TEXT, since=2),
+        Column("source", Kind.TEXT, since=2),
+        # What else a check found: {"tampered", "tls", "targets", "dnsbl"}, each where it was looked at.
+        Column("evidence", Kind.JSON, since=2),
     ),
     key=("ip", "port", "username", "lease_id"),
-    indexes=(("checked_at",),),
     partition="checked_at",
     time_to_live=30 * DAY,
 )
@@ -83,4 +99,21 @@ SOURCE_POLLS = Table(
     newest="polled_at",
 )
 
-TABLES = (PROXIES, CHECKS, SOURCE_POLLS)
+CYCLES = Table(
+    name="cycles",
+    version=1,
+    columns=(
+        Column("started_at", Kind.TIME),
+        Column("ended_at", Kind.TIME),  # or the latest figures, while it goes on
+        Column("sources", Kind.INTEGER),
+        Column("source_errors", Kind.INTEGER),
+        Column("candidates", Kind.INTEGER),
+        Column("checked", Kind.INTEGER),
+        Column("alive", Kind.INTEGER),
+        Column("outcomes", Kind.JSON),  # {outcome: count}
+    ),
+    key=("started_at",),
+    newest="ended_at",
+)
+
+TABLES = (PROXIES, CHECKS, SOURCE_POLLS, CYCLES)

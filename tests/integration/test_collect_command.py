@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.sqlite import SqliteWriter
 from eagleray.cluster.cli.main import build
-from eagleray.pipelines.proxies.tables import PROXIES, SOURCE_POLLS, TABLES
+from eagleray.pipelines.proxies.pipeline import ProxyPipeline
+from eagleray.pipelines.proxies.tables import PROXIES, SOURCE_POLLS
 from eagleray.pipelines.tables import seal
 
 EAGLERAY = [sys.executable, "-m", "eagleray"]
@@ -250,7 +252,7 @@ async def fill(store: Path) -> None:
     store.parent.mkdir()
     writer = SqliteWriter(store)
     await writer.open()
-    await writer.migrate(TABLES)
+    await writer.migrate(schema_of(ProxyPipeline()))
     await writer.write([seal("proxies", PROXIES, proxies, 1), seal("proxies", SOURCE_POLLS, [poll], 1)])
     await writer.close()
 

@@ -7,12 +7,14 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.sqlite import SqliteWriter
 from eagleray.cluster.cli.main import build
 from eagleray.cluster.paths import database
 from eagleray.cluster.pool import COLUMNS
-from eagleray.pipelines.proxies.tables import CHECKS, PROXIES, TABLES
-from eagleray.pipelines.tables import Table, seal
+from eagleray.pipelines.proxies.pipeline import ProxyPipeline
+from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
+from eagleray.pipelines.tables import seal
 
 PROXY = {
     "ip": "192.0.2.1", "port": 8080, "username": "", "password": "", "alive": True, "outcome": "ok",
@@ -35,6 +37,7 @@ CHECK = {
     "ip": "192.0.2.1", "port": 8080, "username": "", "lease_id": 1, "checked_at": 1e9, "node": "node-1",
     "outcome": "ok", "anonymity": "elite", "exit_ip": "192.0.2.9", "latency": 250.0, "confirmed": True,
     "protocols": json.dumps({"http": {"outcome": "ok", "connect_ms": 100.4, "total_ms": 250.0}}),
+    "country": "NL", "source": "list-a", "evidence": "{}",
 }  # fmt: skip
 FAILED = {"http": {"outcome": "malformed", "detail": "status line: \x1b[31mHTPP"}}
 CHECK_ROWS = [
@@ -47,7 +50,7 @@ CHECK_ROWS = [
 async def fill(path) -> None:
     store = SqliteWriter(path)
     await store.open()
-    await store.migrate(TABLES)
+    await store.migrate(schema_of(ProxyPipeline()))
     pairs = ((PROXIES, PROXY_ROWS), (CHECKS, CHECK_ROWS))
     await store.write(
         [seal("proxies", table, [list(row.values()) for row in rows], 0) for table, rows in pairs]
@@ -178,18 +181,18 @@ def test_a_file_that_is_no_pool(empty, tmp_path):
 
 
 def test_a_pool_of_another_version(empty, tmp_path):
-    newer = [Table(table.name, table.version + 1, table.columns, table.key) for table in TABLES]
-
     async def make() -> None:
         store = SqliteWriter(database(tmp_path))
         await store.open()
-        await store.migrate(newer)
+        schema = schema_of(ProxyPipeline())
+        older = {"sqlite": schema.scripts["sqlite"][:1]}
+        await store.migrate(schema._replace(scripts=older, tables=()))
         await store.close()
 
     asyncio.run(make())
     result = empty("list")
     assert result.exit_code == 2
-    assert "table proxies has version 2 in the store, this program needs 1" in result.stderr
+    assert "table checks in the store is not that of this program (columns: country, source" in result.stderr
 
 
 EXPLAINED = """\

@@ -1,25 +1,41 @@
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from eagleray.actors.sinks.base import StoreError
-from eagleray.actors.sinks.registry import create_writer
-from eagleray.pipelines.tables import Column, Envelope, Kind, Query, Row, Table, encode_batch, open_rows, seal
+from eagleray.actors.sinks.base import Schema, StoreError
+from eagleray.actors.sinks.migrations import KINDS, scripts
+from eagleray.actors.sinks.sqlite import SqliteWriter
+from eagleray.pipelines.tables import (
+    Column,
+    Envelope,
+    Keyspace,
+    Kind,
+    Query,
+    Row,
+    Table,
+    encode_batch,
+    open_rows,
+    seal,
+)
 
 STATE = Table(
     "state",
-    1,
+    2,
     (
         Column("host", Kind.ADDRESS),
         Column("port", Kind.INTEGER),
-        Column("tags", Kind.TEXT),
+        Column("tags", Kind.LIST),
         Column("alive", Kind.BOOLEAN),
         Column("score", Kind.REAL, nullable=True),
         Column("version", Kind.INTEGER),
+        Column("seen", Kind.TIME, nullable=True, since=2),
     ),
     key=("host", "port"),
     newest="version",
-    indexes=(("alive", "score"),),
+    keyspace=Keyspace(
+        "item", "alive", "seen", 100.0, sets=(("items:{}", "tags"),), rankings=(("items:score", "score"),)
+    ),
 )
 EVENTS = Table(
     "events",
@@ -29,13 +45,16 @@ EVENTS = Table(
     partition="at",
     time_to_live=100.0,
 )
+FOLDER = Path(__file__).with_name("schema")
+SCHEMA = Schema("test", (STATE, EVENTS), {kind: scripts(FOLDER / kind / "test") for kind in KINDS})
 
 
 class MemoryStore:
     """A store that fails or waits at will."""
 
     def __init__(self, name: str = "memory") -> None:
-        self.name = name
+        self.name = self.identity = name
+        self.group_rows, self.linger = 20_000, 0.0
         self.error: StoreError | None = None
         self.rows: list[list[object]] = []
         self.opened = self.writes = 0
@@ -45,14 +64,16 @@ class MemoryStore:
             raise self.error
         self.opened += 1
 
-    async def migrate(self, tables: Sequence[Table]) -> None:
-        pass
+    async def migrate(self, schema: Schema) -> None:
+        self.tables = {table.name: table for table in schema.tables}
 
     async def write(self, envelopes: Sequence[Envelope]) -> None:
         self.writes += 1
         if self.error:
             raise self.error
-        self.rows += [row for envelope in envelopes for row in open_rows(envelope)]
+        self.rows += [
+            row for envelope in envelopes for row in open_rows(envelope, self.tables[envelope.table])
+        ]
 
     async def read(self, query: Query) -> list[Row]:
         return []
@@ -92,12 +113,20 @@ def batch():
     return make
 
 
+@pytest.fixture
+def schema() -> Schema:
+    return SCHEMA
+
+
+def sqlite(tmp_path: Path) -> SqliteWriter:
+    return SqliteWriter(tmp_path / "store.sqlite")
+
+
 @pytest.fixture(params=["sqlite"])
 async def writer(request, tmp_path):
     """Each kind of store, open, with the tables above."""
-    options = {"sqlite": {"path": tmp_path / "store.sqlite"}}[request.param]
-    store = create_writer(request.param, **options)
+    store = {"sqlite": sqlite}[request.param](tmp_path)
     await store.open()
-    await store.migrate([STATE, EVENTS])
+    await store.migrate(SCHEMA)
     yield store
     await store.close()

@@ -21,13 +21,13 @@ def quick_retries(monkeypatch):
 
 
 @pytest.fixture
-async def start(tmp_path, state, events):
+async def start(tmp_path, schema):
     """Start a sink over the log in `tmp_path` with these stores, or SQLite; closed at the end."""
     sinks = []
 
     async def begin(*stores, **options) -> Sink:
         stores = stores or (SqliteWriter(tmp_path / "store.sqlite"),)
-        sink = Sink(Log.open(tmp_path / "log", **options), stores, [state, events])
+        sink = Sink(Log.open(tmp_path / "log", **options), stores, schema)
         sinks.append(sink)
         await sink.start()
         return sink
@@ -56,7 +56,7 @@ async def test_a_batch_comes_through_to_the_store(start, batch):
     assert await ids(sink) == [1, 2, 3]
     stats = await sink.stats()
     assert (stats.batches, stats.rows) == (2, 3)
-    assert (stats.stores["sqlite"].rows, stats.stores["sqlite"].lag_batches) == (3, 0)
+    assert (stats.stores["sqlite"].rows, stats.stores["sqlite"].lag_rows) == (3, 0)
 
 
 async def test_a_batch_put_twice_is_stored_once(start, batch):
@@ -101,8 +101,8 @@ async def test_a_dead_store_delays_nobody_and_catches_up(start, batch, memory_st
         await until(lambda: len(good.rows) == 5)
         await sink.fence(1)  # needs the first store only
         stats = (await sink.stats()).stores
-        assert (stats["good"].lag_batches, stats["good"].failing) == (0, "")
-        assert (stats["bad"].lag_batches, stats["bad"].failing) == (5, "no route to the store")
+        assert (stats["good"].lag_rows, stats["good"].failing) == (0, "")
+        assert (stats["bad"].lag_rows, stats["bad"].failing) == (5, "no route to the store")
         assert stats["bad"].lag_seconds > 0
         bad.error = None
         await sink.flush()
@@ -199,7 +199,7 @@ async def test_appends_in_flight_are_bounded(start, batch, monkeypatch):
     appending = 0
     go = asyncio.Event()
 
-    async def append(_: bytes) -> None:
+    async def append(_: bytes, records: int) -> None:
         nonlocal appending
         appending += 1
         await go.wait()
@@ -330,8 +330,8 @@ async def test_an_incarnation_registers_once(start):
         await sink.fence(3)
 
 
-async def test_the_first_call_starts_the_sink(tmp_path, state, events, batch):
-    sink = Sink(Log.open(tmp_path / "log"), [SqliteWriter(tmp_path / "store.sqlite")], [state, events])
+async def test_the_first_call_starts_the_sink(tmp_path, schema, events, batch):
+    sink = Sink(Log.open(tmp_path / "log"), [SqliteWriter(tmp_path / "store.sqlite")], schema)
     await asyncio.gather(*(sink.put(batch(i)) for i in range(5)))
     await sink.flush()
     rows = msgspec.msgpack.decode(await sink.read(Query(events, order=("-id",), limit=2)))

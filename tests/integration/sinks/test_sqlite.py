@@ -8,8 +8,10 @@ import pytest
 
 from eagleray.actors.sinks import sqlite
 from eagleray.actors.sinks.base import SchemaMismatch, StoreUnavailable
+from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.sqlite import SqliteReader, SqliteWriter
-from eagleray.pipelines.proxies.tables import CHECKS, TABLES
+from eagleray.pipelines.proxies.pipeline import ProxyPipeline
+from eagleray.pipelines.proxies.tables import CHECKS
 from eagleray.pipelines.tables import Filter, Op, Query, seal
 
 COUNT = (
@@ -18,10 +20,10 @@ COUNT = (
 
 
 @pytest.fixture
-async def store(tmp_path, events):
+async def store(tmp_path, schema):
     store = SqliteWriter(tmp_path / "store.sqlite")
     await store.open()
-    await store.migrate([events])
+    await store.migrate(schema)
     yield store
     await store.close()
 
@@ -46,11 +48,11 @@ async def test_a_reader_cannot_write(store, tmp_path, events):
     reader.close()
 
 
-async def test_a_locked_file_is_unavailable_and_then_written(store, tmp_path, events, monkeypatch):
+async def test_a_locked_file_is_unavailable_and_then_written(store, tmp_path, schema, events, monkeypatch):
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
     impatient = SqliteWriter(tmp_path / "store.sqlite")
     await impatient.open()
-    await impatient.migrate([events])
+    await impatient.migrate(schema)
     other = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     envelope = seal("test", events, [[1, 2.0, ""]], 0)
@@ -88,15 +90,15 @@ async def test_a_writer_says_that_a_file_is_no_database(tmp_path):
     await store.close()
 
 
-async def test_a_reader_asks_for_tables_that_are_there(store, tmp_path, state):
-    with pytest.raises(SchemaMismatch, match="table state is missing"):
-        SqliteReader(tmp_path / "store.sqlite", [state])
+async def test_a_reader_asks_for_tables_that_are_there(store, tmp_path):
+    with pytest.raises(SchemaMismatch, match="table checks is missing"):
+        SqliteReader(tmp_path / "store.sqlite", [CHECKS])
 
 
 async def test_history_of_one_endpoint_is_found_by_the_key(tmp_path):
     store = SqliteWriter(tmp_path / "pool.sqlite")
     await store.open()
-    await store.migrate(TABLES)
+    await store.migrate(schema_of(ProxyPipeline()))
     where = tuple(Filter(name, Op.EQ, value) for name, value in [("ip", "192.0.2.1"), ("port", 80)])
     statement, values = sqlite.select(Query(CHECKS, where, ("-checked_at",)))
     connection = sqlite3.connect(tmp_path / "pool.sqlite")

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from eagleray.actors.sinks.base import RowsRejected, SchemaMismatch
 from eagleray.pipelines.tables import Envelope, Filter, Op, Query, Table, seal
 
 ROWS = [
-    ["192.0.2.1", 80, "http,https", True, 0.9, 5],
-    ["192.0.2.1", 81, "socks5", True, 0.5, 5],
-    ["192.0.2.2", 80, "socks4,socks5", True, None, 5],
-    ["2001:db8::1", 80, "", False, 0.1, 5],
+    ["192.0.2.1", 80, "http,https", True, 0.9, 5, 4e9],
+    ["192.0.2.1", 81, "socks5", True, 0.5, 5, 4e9 + 0.25],
+    ["192.0.2.2", 80, "socks4,socks5", True, None, 5, 4e9],
+    ["2001:db8::1", 80, "", False, 0.1, 5, None],
 ]
 
 
@@ -45,8 +46,10 @@ async def test_the_same_envelope_twice_changes_nothing(writer, state, events):
 )
 async def test_the_newest_row_wins(writer, state, versions, winner):
     for version in versions:
-        await writer.write([seal("test", state, [["192.0.2.1", 80, "", True, version / 10, version]], 0)])
-    assert await contents(writer, state) == [["192.0.2.1", 80, "", True, winner / 10, winner]]
+        await writer.write(
+            [seal("test", state, [["192.0.2.1", 80, "", True, version / 10, version, 4e9]], 0)]
+        )
+    assert await contents(writer, state) == [["192.0.2.1", 80, "", True, winner / 10, winner, 4e9]]
 
 
 async def test_history_keeps_the_first_row(writer, events):
@@ -133,14 +136,25 @@ async def test_prune_deletes_what_outlived_its_time(writer, state, events):
     assert await contents(writer, state) == ROWS
 
 
-async def test_migrating_again_keeps_rows(writer, state, events):
+async def test_a_row_of_an_older_version_gets_the_defaults(writer, state):
+    old = msgspec.msgpack.encode([row[:6] for row in ROWS])
+    await writer.write([Envelope("test", state.name, 1, len(ROWS), 0, old)])
+    assert await contents(writer, state) == [[*row[:6], None] for row in ROWS]
+
+
+async def test_migrating_again_keeps_rows(writer, state, schema):
     await writer.write([seal("test", state, ROWS, 0)])
-    await writer.migrate([state, events])
+    await writer.migrate(schema)
     assert await contents(writer, state) == ROWS
 
 
-@pytest.mark.parametrize("version", [0, 2], ids=["older", "newer"])
-async def test_another_schema_version_is_refused(writer, state, version):
-    changed = Table(state.name, version, state.columns, state.key)
-    with pytest.raises(SchemaMismatch, match=f"table state has version 1 .* needs {version}"):
-        await writer.migrate([changed])
+async def test_a_store_that_a_newer_program_wrote_is_refused(writer, schema):
+    older = {kind: scripts[:-1] for kind, scripts in schema.scripts.items()}
+    with pytest.raises(SchemaMismatch, match="version 2, this program knows 1"):
+        await writer.migrate(schema._replace(scripts=older))
+
+
+async def test_a_table_that_is_not_as_described_is_refused(writer, schema):
+    missing = Table("missing", 1, schema.tables[1].columns, schema.tables[1].key)
+    with pytest.raises(SchemaMismatch, match="table missing is missing in the store"):
+        await writer.migrate(schema._replace(tables=(missing,)))

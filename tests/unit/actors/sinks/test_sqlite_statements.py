@@ -1,6 +1,6 @@
 import pytest
 
-from eagleray.actors.sinks.sqlite_statements import ddl, page, prune, select, upsert
+from eagleray.actors.sinks.sqlite_statements import page, prune, select, upsert
 from eagleray.pipelines.tables import Column, Filter, Kind, Op, Query, Table
 
 TABLE = Table(
@@ -9,18 +9,9 @@ TABLE = Table(
     (Column("id", Kind.INTEGER), Column("at", Kind.TIME, nullable=True), Column("tags", Kind.TEXT)),
     key=("id",),
     newest="at",
-    indexes=(("tags", "at"),),
     partition="at",
 )
 HISTORY = Table("history", 1, TABLE.columns, ("id", "at"))
-
-
-def test_ddl():
-    assert list(ddl(TABLE)) == [
-        "CREATE TABLE IF NOT EXISTS items (id INT NOT NULL, at REAL, tags TEXT NOT NULL,"
-        " PRIMARY KEY (id)) STRICT",
-        "CREATE INDEX IF NOT EXISTS items_tags_at ON items (tags, at)",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ def score(*items, rules=None):
     tables = {table.name: table for table in (PROXIES, CHECKS)}
     rows = {
         envelope.table: [
-            dict(zip(tables[envelope.table].names, row, strict=True)) for row in open_rows(envelope)
+            dict(zip(tables[envelope.table].names, row, strict=True))
+            for row in open_rows(envelope, tables[envelope.table])
         ]
         for envelope in envelopes
     }

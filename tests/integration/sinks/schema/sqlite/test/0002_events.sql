@@ -1,0 +1,8 @@
+ALTER TABLE state ADD COLUMN seen REAL;
+
+CREATE TABLE events (
+    id INT NOT NULL,
+    at REAL NOT NULL,
+    note TEXT NOT NULL,
+    PRIMARY KEY (id)
+) STRICT;
