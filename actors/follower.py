@@ -135,9 +135,7 @@ class Follower:
     async def _follow(self) -> None:
         delay = RETRY_FIRST
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), PRUNE_EVERY)
-            self._woken.clear()
+            await self._roused(PRUNE_EVERY)
             try:
                 await self._open()
                 while self.position < self._log.end:
@@ -165,9 +163,14 @@ class Follower:
             left = self._oldest + self._writer.linger - time.time()
             if left <= 0:
                 return
-            self._woken.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), left)
+            await self._roused(left)
+
+    async def _roused(self, seconds: float) -> None:
+        """Wait until somebody wakes it, at most so long. `wait_for` may swallow a cancellation in 3.11."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        self._woken.clear()
 
     async def _advance(self) -> None:
         """Write the next group and move the cursor behind it."""

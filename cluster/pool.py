@@ -1,6 +1,6 @@
 """The pool as its readers see it: which proxies to choose, and the row that each becomes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol, ordered
@@ -42,7 +42,7 @@ def alive(
     """The query for the best living proxies, best first; latency in milliseconds, the median."""
     conditions = (
         (True, "alive", Op.EQ),
-        (spoken(wanted), "protocols", Op.HAS),
+        (row_names(wanted), "protocols", Op.HAS),
         (countries, "country", Op.IN),
         (anonymity, "anonymity", Op.IN),
         (max_latency, "latency_p50", Op.LE),
@@ -54,7 +54,7 @@ def alive(
     return Query(PROXIES, where, ("-score",), limit)
 
 
-def spoken(wanted: Sequence[Protocol]) -> list[str]:
+def row_names(wanted: Sequence[Protocol]) -> list[str]:
     """What a row calls these protocols: as they are, and over TLS to the proxy."""
     return [name for protocol in wanted for name in (str(protocol), protocol + TLS_MARK)]
 
@@ -82,9 +82,9 @@ def credentials(username: str, password: str) -> Credentials | None:
     return Credentials(username, password) if username or password else None
 
 
-def proxy_urls(endpoint: Endpoint, working: Sequence[Protocol], tls: Collection[Protocol] = ()) -> list[str]:
-    """A URL for each protocol, each once: what a client is given as its proxy; those in `tls` by TLS to it."""
+def proxy_urls(endpoint: Endpoint, spoken: Iterable[Protocol], tls: Collection[Protocol] = ()) -> list[str]:
+    """A URL for each protocol, each once: what a client is given as its proxy. `tls`: spoken over TLS."""
     schemes = dict.fromkeys(
-        "https" if protocol in tls else SCHEMES.get(protocol, str(protocol)) for protocol in working
+        "https" if protocol in tls else SCHEMES.get(protocol, str(protocol)) for protocol in spoken
     )
     return [f"{scheme}://{endpoint.authority}" for scheme in schemes]

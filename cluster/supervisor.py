@@ -15,10 +15,14 @@ from eagleray.actors.collector import CollectorStats
 from eagleray.actors.sink import SinkStats
 from eagleray.cluster.topology import Fleet
 from eagleray.pipelines.frontier import Stats as FrontierStats
+from eagleray.pipelines.proxies.pipeline import NAME
+from eagleray.pipelines.proxies.tables import CYCLES
+from eagleray.pipelines.tables import encode_batch, seal
 
 BEAT = 0.25  # seconds between rounds: an actor that was killed is back at work that much after it is back
 CALL_LIMIT = 60.0  # seconds for one round of answers; an actor's restart and recovery fit
 STOP_LIMIT = 15.0  # seconds for a clean end after an interrupt
+RECORD_EVERY = 60.0  # seconds between updates of the run's own row in the stores
 
 
 class Progress(msgspec.Struct):
@@ -58,6 +62,8 @@ class Supervisor:
         self._fleet = fleet
         self._show = show
         self._started = time.monotonic()
+        self._started_at = time.time()
+        self._record_at = self._started + RECORD_EVERY
         self._acked: dict[int, int] = {}  # incarnation -> settled
         self.progress = Progress()
         self.stopping = asyncio.Event()
@@ -74,6 +80,8 @@ class Supervisor:
         """Stop checkers, deliver what they have, and wait until the stores have it all."""
         stops = [checker.stop.remote() for checker in self._fleet.checkers]
         await asyncio.wait_for(asyncio.gather(*stops, return_exceptions=True), STOP_LIMIT)
+        await self._look()
+        await self._record()
         with suppress(TimeoutError):  # a slow store; what it lacks waits in the log, and the summary says so
             await asyncio.wait_for(self._fleet.sink.flush.remote(or_fails=True), STOP_LIMIT)
         await self._look()
@@ -102,6 +110,9 @@ class Supervisor:
         stats = await fleet.frontier.stats.remote()
         await fleet.collector.start.remote(stats.incarnation)
         await self._look()
+        if time.monotonic() >= self._record_at:
+            self._record_at += RECORD_EVERY
+            await self._record()
 
     async def _look(self) -> None:
         fleet, progress = self._fleet, self.progress
@@ -113,6 +124,25 @@ class Supervisor:
         progress.seconds = time.monotonic() - self._started
         self._acked[frontier.incarnation] = frontier.acked
         progress.checked = sum(self._acked.values())
+
+    async def _record(self) -> None:
+        """Put the run's row into the stores, as it is now."""
+        progress = self.progress
+        polls = progress.collector.polls if progress.collector else []
+        known, fence = (
+            (progress.frontier.known, progress.frontier.incarnation) if progress.frontier else (0, 0)
+        )
+        row = (
+            self._started_at,
+            time.time(),
+            len(polls),
+            sum(1 for poll in polls if poll.error),
+            known,
+            progress.checked,
+            progress.outcomes["ok"],
+            msgspec.json.encode(progress.outcomes).decode(),
+        )
+        await self._fleet.sink.put.remote(encode_batch([seal(NAME, CYCLES, [row], fence)]))
 
     def _settled(self) -> bool:
         """Every source was polled, and the frontier of this very life knows what they list."""

@@ -99,7 +99,7 @@ SOURCE_POLLS = Table(
     newest="polled_at",
 )
 
-CYCLES = Table(
+CYCLES = Table(  # one row a run, brought up to date while it goes on
     name="cycles",
     version=1,
     columns=(

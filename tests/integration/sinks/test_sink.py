@@ -2,6 +2,7 @@ import asyncio
 import errno
 import logging
 import pickle
+import stat
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from eagleray.actors.sink import APPENDS_IN_FLIGHT, Sink, StaleFence
 from eagleray.actors.sinks.base import RowsRejected, SchemaMismatch, StoreUnavailable
 from eagleray.actors.sinks.log import AppendFailed, Log
 from eagleray.actors.sinks.sqlite import SqliteWriter
-from eagleray.pipelines.tables import Query, Table, encode_batch, seal
+from eagleray.pipelines.tables import Envelope, Query, Table, encode_batch, seal
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +158,79 @@ async def test_a_batch_that_a_store_never_takes_is_left_out_alone(start, batch, 
     assert (await sink.stats()).stores["memory"].rejected == 1
 
 
+async def test_a_row_at_fault_is_set_aside_alone_with_the_reason(start, schema, tmp_path):
+    sink = await start()
+    rows = [[i, 4e9, "{}"] for i in range(100)]
+    rows[42][0] = 2**64 - 1  # beyond any column of integers
+    await sink.put(encode_batch([seal("test", schema.tables[1], rows, 0)]))
+    await sink.flush()
+    assert await ids(sink) == [i for i in range(100) if i != 42]
+    stats = (await sink.stats()).stores["sqlite"]
+    assert (stats.rows, stats.rejected, stats.lag_rows, stats.failing) == (100, 1, 0, "")
+    path = tmp_path / "log" / "dead-letters" / "sqlite.ndjson"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    [letter] = map(msgspec.json.decode, path.read_bytes().splitlines())
+    assert letter["row"] == {"id": 2**64 - 1, "at": 4e9, "note": "{}"}
+    assert letter["table"] == "events"
+    assert "too large" in letter["reason"]
+
+
+async def test_what_is_no_row_is_set_aside_as_it_is(start, schema, tmp_path):
+    sink = await start()
+    broken = Envelope("test", "events", 1, 2, 0, b"\xff\xff")
+    good = seal("test", schema.tables[1], [[1, 4e9, "{}"]], 0)
+    await sink.put(encode_batch([good, broken]))
+    await sink.flush()
+    assert await ids(sink) == [1]
+    [letter] = (tmp_path / "log" / "dead-letters" / "sqlite.ndjson").read_bytes().splitlines()
+    assert msgspec.json.decode(letter)["msgpack"] == "//8="
+
+
+async def test_rows_linger_until_a_group_is_full_or_someone_waits(start, batch, memory_store):
+    store = memory_store()
+    store.group_rows, store.linger = 3, 3600.0
+    sink = await start(store)
+    await sink.put(batch(1))
+    await sink.put(batch(2))
+    await asyncio.sleep(0.05)  # what must not happen has no event
+    assert store.rows == []
+    await sink.put(batch(3))
+    await until(lambda: len(store.rows) == 3)
+    await sink.put(batch(4))
+    await sink.flush()
+    assert len(store.rows) == 4
+
+
+async def test_rows_linger_no_longer_than_they_may(start, batch, memory_store):
+    store = memory_store()
+    store.linger = 0.05
+    sink = await start(store)
+    await sink.put(batch(1))
+    await until(lambda: len(store.rows) == 1)
+
+
+async def test_a_store_elsewhere_gets_the_log_from_its_start(start, batch, memory_store):
+    sink = await start(memory_store())
+    await sink.put(batch(1))
+    await sink.flush()
+    await sink.close()
+    moved = memory_store()
+    moved.identity = "another place"
+    sink = await start(moved)
+    await sink.flush()
+    assert [row[0] for row in moved.rows] == [1]
+
+
+async def test_flush_does_not_wait_for_a_store_that_fails(start, batch, memory_store):
+    good, bad = memory_store("good"), memory_store("bad")
+    bad.error = StoreUnavailable("away")
+    sink = await start(good, bad)
+    await sink.put(batch(1))
+    await sink.flush(or_fails=True)
+    assert len(good.rows) == 1
+    assert (await sink.stats()).stores["bad"].lag_rows == 1
+
+
 async def test_an_older_incarnation_is_refused_over_restarts(start, batch):
     sink = await start()
     await sink.fence(5)
@@ -275,7 +349,8 @@ async def test_an_unreadable_cursor_starts_over(start, batch, tmp_path, memory_s
     await sink.put(batch(1))
     await sink.flush()
     await sink.close()
-    (tmp_path / "log" / "memory.cursor").write_bytes(b"\xff garbage")
+    [cursor] = (tmp_path / "log").glob("memory-*.cursor")
+    cursor.write_bytes(b"\xff garbage")
     again = memory_store()
     sink = await start(again)
     await sink.flush()
@@ -312,11 +387,11 @@ async def test_scan_gives_pages(start, batch):
         await sink.scan("nowhere", None, 2)
 
 
-async def test_another_schema_version_stops_the_start(start, tmp_path, state, events):
+async def test_a_store_of_a_newer_program_stops_the_start(start, tmp_path, schema):
     sink = await start()
     await sink.close()
-    changed = Table(events.name, 2, events.columns, events.key)
-    sink = Sink(Log.open(tmp_path / "log"), [SqliteWriter(tmp_path / "store.sqlite")], [state, changed])
+    older = schema._replace(scripts={"sqlite": schema.scripts["sqlite"][:1]})
+    sink = Sink(Log.open(tmp_path / "log"), [SqliteWriter(tmp_path / "store.sqlite")], older)
     with pytest.raises(SchemaMismatch):
         await sink.start()
     await sink.close()

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from eagleray.actors.sinks import sqlite
-from eagleray.actors.sinks.base import SchemaMismatch, StoreUnavailable
+from eagleray.actors.sinks.base import SchemaMismatch, StoreError, StoreUnavailable
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.sqlite import SqliteReader, SqliteWriter
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
@@ -78,7 +78,7 @@ async def test_pruning_is_bounded(store, events, monkeypatch):
 @pytest.mark.parametrize("content", [b"this is no database" * 100, b""], ids=["garbage", "empty"])
 def test_a_file_that_is_no_pool_is_said(tmp_path, events, content):
     (tmp_path / "bad.sqlite").write_bytes(content)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreError):
         SqliteReader(tmp_path / "bad.sqlite", [events])
 
 

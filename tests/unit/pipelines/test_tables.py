@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from eagleray.pipelines.proxies.tables import TABLES
 from eagleray.pipelines.tables import (
     Column,
+    Envelope,
     Filter,
     Kind,
     Op,
@@ -20,7 +21,11 @@ from eagleray.pipelines.tables import (
 TABLE = Table(
     name="things",
     version=3,
-    columns=(Column("name", Kind.TEXT), Column("seen_at", Kind.TIME), Column("size", Kind.INTEGER)),
+    columns=(
+        Column("name", Kind.TEXT),
+        Column("seen_at", Kind.TIME),
+        Column("size", Kind.INTEGER, since=3),
+    ),
     key=("name",),
 )
 VALUES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text()
@@ -34,14 +39,37 @@ def test_an_envelope_says_what_it_holds():
     envelope = seal("things", TABLE, [["a", 1.0, 2], ("b", None, 3)], fence=7)
     assert (envelope.pipeline, envelope.table, envelope.version) == ("things", "things", 3)
     assert (envelope.n, envelope.fence) == (2, 7)
-    assert open_rows(envelope) == [["a", 1.0, 2], ["b", None, 3]]
+    assert open_rows(envelope, TABLE) == [["a", 1.0, 2], ["b", None, 3]]
 
 
-@given(batch=st.lists(st.lists(st.lists(VALUES, max_size=4), max_size=4), max_size=4))
+def test_rows_of_an_older_version_get_the_defaults_of_what_they_lack():
+    old = Table("things", 2, TABLE.columns[:2], ("name",))
+    envelope = seal("things", old, [["a", 1.0]], 0)
+    assert open_rows(envelope, TABLE) == [["a", 1.0, 0]]
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        Envelope("things", "things", 4, 1, 0, msgspec.msgpack.encode([["a", 1.0, 2]])),
+        Envelope("things", "others", 3, 1, 0, msgspec.msgpack.encode([["a", 1.0, 2]])),
+        Envelope("things", "things", 3, 1, 0, msgspec.msgpack.encode([["a", 1.0]])),
+        Envelope("things", "things", 3, 1, 0, msgspec.msgpack.encode([["a", 1.0, 2, 3]])),
+        Envelope("things", "things", 3, 1, 0, b"\xff"),
+        Envelope("things", "things", 3, 1, 0, b"\x91\x91\xa1\xff"),
+    ],
+    ids=["newer", "other table", "too short", "too long", "no msgpack", "not UTF-8"],
+)
+def test_what_are_no_rows_of_a_table_is_said(envelope):
+    with pytest.raises(ValueError, match="things|others"):
+        open_rows(envelope, TABLE)
+
+
+@given(batch=st.lists(st.lists(st.lists(VALUES, min_size=3, max_size=3), max_size=4), max_size=4))
 def test_a_batch_survives_the_log(batch):
     envelopes = [seal("things", TABLE, rows, fence) for fence, rows in enumerate(batch)]
     assert decode_batch(encode_batch(envelopes)) == envelopes
-    assert [open_rows(envelope) for envelope in envelopes] == batch
+    assert [open_rows(envelope, TABLE) for envelope in envelopes] == batch
 
 
 @pytest.mark.parametrize(
@@ -89,8 +117,13 @@ def test_a_query_of_known_columns():
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_the_proxy_tables_refer_to_their_own_columns(table):
-    named = {*table.key, *(column for index in table.indexes for column in index)}
+    named = {*table.key}
+    if keys := table.keyspace:
+        named |= {keys.alive, keys.fresh, *(column for _, column in (*keys.sets, *keys.rankings))}
     named |= {column for column in (table.newest, table.partition) if column}
     assert named <= set(table.names)
     assert len(set(table.names)) == len(table.columns)
     assert (table.partition is None) == (table.time_to_live is None)
+    versions = [column.since for column in table.columns]
+    assert versions == sorted(versions)  # new columns are appended
+    assert versions[-1] == table.version
