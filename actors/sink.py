@@ -9,7 +9,7 @@ import msgspec
 from eagleray.actors.follower import Follower, StoreStats
 from eagleray.actors.sinks.base import Schema, Writer, replace_file
 from eagleray.actors.sinks.log import Log
-from eagleray.pipelines.tables import Envelope, Key, Query, Row, Table, decode_batch
+from eagleray.pipelines.tables import Envelope, Key, Query, decode_batch
 
 APPENDS_IN_FLIGHT = 32  # one group commit holds at most so many batches; further callers wait their turn
 SCAN_LIMIT = 20_000  # rows of one answer: some MB
@@ -122,7 +122,7 @@ class Sink:
         await self.start()
         limit = max(1, min(limit, SCAN_LIMIT))
         rows = await self._store.scan(self._tables[table], after, limit)
-        behind = key_of(self._tables[table], rows[-1]) if len(rows) == limit else None
+        behind = self._tables[table].key_of(rows[-1]) if len(rows) == limit else None
         return _encode_rows(rows), behind
 
     async def read(self, query: Query) -> bytes:
@@ -180,8 +180,3 @@ class Sink:
 
     def _forget_written(self) -> None:
         self._log.forget(min(follower.position for follower in self._followers))
-
-
-def key_of(table: Table, row: Row) -> Key:
-    """The key of a row."""
-    return [row[table.names.index(name)] for name in table.key]

@@ -1,13 +1,13 @@
 """A store as commands read it: opened, asked and closed in one thread."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from eagleray.actors.sinks.base import Writer, path_of
-from eagleray.actors.sinks.registry import StoreUrl, create_writer
+from eagleray.actors.sinks.base import StoreError, StoreUnavailable, Writer, path_of
+from eagleray.actors.sinks.registry import KINDS, StoreUrl, create_writer
 from eagleray.actors.sinks.sqlite import SqliteReader
 from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
 from eagleray.pipelines.tables import Query, Row
@@ -31,6 +31,39 @@ class Reader:
         return self._runner.run(self._writer.read(query))
 
 
+class Health(NamedTuple):
+    """How a store answers: in how long, what it was last told, or why it does not."""
+
+    milliseconds: float
+    newest_check: float | None  # Unix seconds; None where it has no proxy
+    error: str = ""
+
+
+def health(store: StoreUrl) -> Health:
+    """Ask a store for its newest row; changes nothing."""
+    start = time.perf_counter()
+    try:
+        require_there(store)
+        with opened(store) as pool:
+            rows = pool.read(Query(PROXIES, order=("-checked_at",), limit=1))
+    except (StoreError, ValueError) as error:
+        return Health(0.0, None, str(error))
+    newest = rows[0][PROXIES.names.index("checked_at")] if rows else None
+    return Health((time.perf_counter() - start) * 1000, newest)
+
+
+def require_there(store: StoreUrl) -> None:
+    """Refuse a store of files that is not there: opening it would make it.
+
+    Raises:
+        StoreUnavailable: it is not.
+    """
+    if KINDS[store.kind].files and not path_of(store.url).exists():
+        raise StoreUnavailable(
+            f"there is nothing at {path_of(store.url)} yet: `eagleray store migrate` makes it"
+        )
+
+
 @contextmanager
 def opened(store: StoreUrl) -> Iterator[Readable]:
     """The pool in a store. A SQLite file is opened read-only, also while others write it.
@@ -40,7 +73,7 @@ def opened(store: StoreUrl) -> Iterator[Readable]:
         ValueError: its URL has what the store does not understand.
     """
     if store.kind == "sqlite":
-        reader = SqliteReader(Path(path_of(store.url)), (PROXIES, CHECKS))
+        reader = SqliteReader(path_of(store.url), (PROXIES, CHECKS))
         try:
             yield reader
         finally:

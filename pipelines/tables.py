@@ -90,6 +90,10 @@ class Table(msgspec.Struct, frozen=True):
         """Column names in the order of a row."""
         return tuple(column.name for column in self.columns)
 
+    def key_of(self, row: Row) -> Key:
+        """The key of a row."""
+        return [row[self.names.index(name)] for name in self.key]
+
     def places(self, *kinds: Kind) -> list[int]:
         """Where in a row the columns of these kinds stand."""
         return [i for i, column in enumerate(self.columns) if column.kind in kinds]

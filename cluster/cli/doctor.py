@@ -21,6 +21,7 @@ from eagleray.pipelines.proxies.judging import Judge, JudgeError
 from eagleray.pipelines.secrets import hide_in_url
 
 if TYPE_CHECKING:
+    from eagleray.actors.sinks.registry import StoreUrl
     from eagleray.cluster.settings import Settings
 
 # 15 000 connections in flight for each checker, and room for lists, stores and Ray's own.
@@ -83,6 +84,7 @@ def examine(settings: "Settings") -> list[Finding]:
         reuse(read_numbers("ipv4/tcp_tw_reuse")),
         conntrack(read_numbers("netfilter/nf_conntrack_max")),
         directory(settings.data_dir),
+        *map(store, settings.store_urls()),
         *asyncio.run(judges(settings.pipelines.proxies.judges, Allowed(settings.pipelines.proxies.allow))),
         library("ray", Status.FAIL),
         library("uvloop", Status.WARN),
@@ -153,6 +155,22 @@ def directory(path: Path) -> Finding:
     return Finding(
         "data directory", status, f"{path}, {free >> 20} MiB free", "free some space, or set data_dir"
     )
+
+
+def store(where: "StoreUrl") -> Finding:
+    """Whether a store answers; a file that is not there yet is made by the first run."""
+    from eagleray.actors.sinks.base import StoreUnavailable
+    from eagleray.cluster.stores import health, require_there
+
+    name = f"store {where.name}"
+    try:
+        require_there(where)
+    except StoreUnavailable:
+        return Finding(name, Status.OK, "the first run makes it")
+    found = health(where)
+    if found.error:
+        return Finding(name, Status.FAIL, found.error, "its rows wait in the log until it answers")
+    return Finding(name, Status.OK, f"answers in {found.milliseconds:.0f} ms")
 
 
 async def judges(urls: Sequence[str], allowed: Allowed) -> list[Finding]:

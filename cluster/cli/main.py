@@ -19,6 +19,7 @@ COMMANDS = {
     "explain": "pool",
     "judge": "judge",
     "proving-ground": "proving_ground",
+    "store": "store",
     "config": "config",
     "doctor": "doctor",
 }
