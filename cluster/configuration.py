@@ -17,6 +17,9 @@ from eagleray.cluster.settings import ENV_DELIMITER, ENV_PREFIX, Settings
 
 MAX_BYTES = 1 << 20  # of a configuration file: some ten thousand sources
 
+PACKAGED = "default.yaml"
+EXTENDS = "extends"  # a file with `extends: default` says only what differs from the packaged one
+
 FLAGS = "command line"
 DEFAULT = "default"
 
@@ -46,7 +49,7 @@ class Layers(NamedTuple):
     flags: Mapping[str, Any]
     environment: Mapping[str, Any]
     file: Mapping[str, Any]
-    lines: Mapping[Loc, int]
+    places: Mapping[Loc, str]  # FILE:LINE of each value
     name: str  # of the file, for messages
 
     def merged(self) -> dict[str, Any]:
@@ -59,7 +62,7 @@ class Layers(NamedTuple):
             return FLAGS
         if follow(self.environment, loc) == len(loc):
             return variable(loc)
-        return f"{self.name}:{self.lines[loc]}" if loc in self.lines else DEFAULT
+        return self.places.get(loc, DEFAULT)
 
     def place(self, loc: Loc) -> str:
         """Where to mend a problem at `loc`: its origin, or that of the nearest section around it."""
@@ -86,7 +89,23 @@ def read_layers(config: Path | None, flags: Mapping[str, Any]) -> Layers:
     """
     if problems := misspelt_variables():
         raise ConfigurationError(problems)
-    name = str(config or "default.yaml")
+    value, places = read_file(config)
+    extends = value.pop(EXTENDS, None)
+    if extends is not None:
+        if extends != "default":
+            raise ConfigurationError([f"{places[(EXTENDS,)]}: {EXTENDS}: only `default` can be extended"])
+        below, places_below = read_file(None)
+        value, places = merge(below, value), without_replaced(places_below, value) | places
+    return Layers(flags, Environment(Settings)(), value, places, str(config or PACKAGED))
+
+
+def read_file(config: Path | None) -> tuple[dict[str, Any], dict[Loc, str]]:
+    """What a configuration file says, and FILE:LINE of each value.
+
+    Raises:
+        ConfigurationError: it can't be read.
+    """
+    name = str(config or PACKAGED)
     try:
         value, lines = yaml_lines.load(read_text(config))
     except yaml_lines.YamlError as error:
@@ -95,7 +114,23 @@ def read_layers(config: Path | None, flags: Mapping[str, Any]) -> Layers:
         raise ConfigurationError([f"{name}: {getattr(error, 'strerror', None) or error}"]) from None
     if not isinstance(value, dict | None):
         raise ConfigurationError([f"{name}:1: the file must hold `key: value` lines, not a list or a value"])
-    return Layers(flags, Environment(Settings)(), value or {}, lines, name)
+    return value or {}, {loc: f"{name}:{line}" for loc, line in lines.items()}
+
+
+def without_replaced(places: Mapping[Loc, str], above: Mapping[str, Any]) -> dict[Loc, str]:
+    """The places of an extended file, less those in lists and values that `above` replaces."""
+    return {loc: place for loc, place in places.items() if not replaces(above, loc)}
+
+
+def replaces(above: Any, loc: Loc) -> bool:
+    """True where `above` has a list or a value of its own at `loc`, or in place of what surrounds it."""
+    for step in loc:
+        if not isinstance(above, Mapping):
+            return True
+        if step not in above:
+            return False
+        above = above[step]
+    return not isinstance(above, Mapping)
 
 
 def read_text(config: Path | None) -> str:

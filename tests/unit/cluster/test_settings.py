@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from eagleray.cluster.configuration import MAX_BYTES, ConfigurationError, load, read_layers
 from eagleray.cluster.settings import Settings
 
+PROFILES = Path(__file__).parents[3] / "configs"
+
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,3 +362,60 @@ def test_block_lists_and_their_nameserver(write, monkeypatch):
     monkeypatch.delenv("EAGLERAY_PIPELINES__PROXIES__CHECK__DNSBL")
     rules = load(write("")).pipelines.proxies.check.rules()
     assert (rules.dnsbl, rules.nameserver) == ((), "")
+
+
+def test_a_file_that_extends_the_packaged_one_says_only_what_differs(write):
+    config = write("extends: default\nray: {scorers: 2}\npipelines: {proxies: {judges: ['http://j/']}}")
+    settings, packaged = load(config), load()
+    assert (settings.ray.scorers, settings.ray.namespace) == (2, packaged.ray.namespace)
+    assert settings.pipelines.proxies.judges == ("http://j/",)  # a list is replaced, not added to
+    assert settings.pipelines.proxies.sources == packaged.pipelines.proxies.sources
+
+
+def test_places_of_an_extending_file(write):
+    config = write("extends: default\npipelines:\n  proxies:\n    judges: ['http://j/']\n")
+    layers = read_layers(config, {})
+    judges = ("pipelines", "proxies", "judges")
+    assert layers.origin((*judges, 0)) == f"{config}:4"
+    assert layers.origin((*judges, 1)) == "default"
+    assert layers.origin(("ray", "scorers")).startswith("default.yaml:")
+
+
+def test_only_the_packaged_file_can_be_extended(write):
+    assert problems(write("\nextends: other.yaml")) == ["2: extends: only `default` can be extended"]
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_profiles_are_valid(profile):
+    assert load(profile).pipelines.proxies.sources
+
+
+@pytest.mark.parametrize(
+    ("stores", "kinds"),
+    [
+        ("[sqlite]", ["sqlite"]),
+        ("['sqlite:/srv/a.sqlite#first', 'sqlite:/srv/b.sqlite#second']", ["sqlite", "sqlite"]),
+        ("['redis://h/0']", ["sqlite", "redis"]),
+        ("['redis://h/0', 'postgresql://h/d']", ["postgresql", "redis"]),
+        ("['clickhouse://h/d', 'sqlite']", ["clickhouse", "sqlite"]),
+    ],
+    ids=["one", "names", "only the living", "first one to go on from", "order"],
+)
+def test_a_run_goes_on_from_the_first_store_that_keeps_every_row(write, stores, kinds):
+    assert [store.kind for store in load(write(f"stores: {stores}")).store_urls()] == kinds
+
+
+@pytest.mark.parametrize(
+    ("stores", "problem"),
+    [
+        ("[sqlite, 'sqlite:/srv/x']", "2 stores are called 'sqlite'"),
+        ("[tape]", "a store is given as SCHEME://"),
+        ("['redis://:geheim@/0']", "needs a host"),
+        ("[]", "at least 1"),
+    ],
+    ids=["twice", "no store", "no host", "none"],
+)
+def test_stores_that_are_none(write, stores, problem):
+    [line] = problems(write(f"stores: {stores}"))
+    assert problem in line
+    assert "geheim" not in line
