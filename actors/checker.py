@@ -157,7 +157,9 @@ class Checker:
         """Start a check for each item of a lease."""
         self._leases[lease.id] += len(lease)
         for slot, key, hint, state in lease.items():
-            candidate = Candidate(endpoint_of(key), Hint.unpack(hint).protocols, promising=worked(state))
+            claimed = Hint.unpack(hint)
+            promising = claimed.well_listed or worked(state)
+            candidate = Candidate(endpoint_of(key), claimed.protocols, promising=promising)
             checks.begin(candidate, partial(self._done, lease.id, slot, hint, state))
 
     def _done(self, lease_id: int, slot: int, hint: bytes, state: bytes, report: CheckReport) -> None:

@@ -15,10 +15,12 @@ IPV4 = Struct(">B4BH")  # family, address, port
 IPV6 = Struct(">B16sH")
 USERNAME_LENGTH = Struct(">H")  # credentials follow as this, the user name and the password, in UTF-8
 
-HINT = Struct("<2B2sI")  # the fields of Hint
+HINT = Struct("<2B2sIH")  # the fields of Hint
 STATE = Struct("<4f5IH3B")  # evidence and latency, evidence.at, and the other fields of State
 TLS_MARK = "+tls"  # behind the name of a protocol that is spoken to the proxy over TLS
 NO_COUNTRY = bytes(2)
+SOURCE_BITS = 16  # sources fall into so many bins
+WELL_LISTED = 3  # bins that are many
 MOST_CHECKS = 2**32 - 1  # counters stop at the end of their fields
 MOST_FAILURES = 2**16 - 1
 
@@ -41,17 +43,25 @@ class Hint(msgspec.Struct, gc=False):
     anonymity: Anonymity | None = None
     country: str = ""  # ISO 3166-1 alpha-2, or empty
     source_id: int = 0  # see `source_id`; 0 where no source is known
+    listed_in: int = 0  # a bit for the bin of each source that lists it: polling one again changes nothing
+
+    @property
+    def well_listed(self) -> bool:
+        """True where many sources list it: at least `WELL_LISTED`, more where some share a bin."""
+        return self.listed_in.bit_count() >= WELL_LISTED
 
     def pack(self) -> bytes:
         """As `HINT.size` bytes."""
         bits, code = PROTOCOL_BITS[self.protocols], ANONYMITY_CODES[self.anonymity]
-        return HINT.pack(bits, code, self.country.encode("ascii", "replace"), self.source_id)
+        country = self.country.encode("ascii", "replace")
+        return HINT.pack(bits, code, country, self.source_id, self.listed_in)
 
     @classmethod
     def unpack(cls, data: bytes) -> "Hint":
         """The inverse of `pack`."""
-        bits, code, country, source = HINT.unpack(data)
-        return cls(PROTOCOL_SETS[bits], ANONYMITIES[code], country.rstrip(b"\0").decode("ascii"), source)
+        bits, code, packed, source, listed_in = HINT.unpack(data)
+        country = packed.rstrip(b"\0").decode("ascii")
+        return cls(PROTOCOL_SETS[bits], ANONYMITIES[code], country, source, listed_in)
 
 
 class State(msgspec.Struct, gc=False):
@@ -110,14 +120,20 @@ def source_id(name: str) -> int:
 def hint_of(candidate: Candidate) -> bytes:
     """The packed hint of one listing."""
     source = source_id(candidate.source)
-    return Hint(candidate.protocols, candidate.anonymity, candidate.country, source).pack()
+    hint = Hint(candidate.protocols, candidate.anonymity, candidate.country, source, bin_of(source))
+    return hint.pack()
+
+
+def bin_of(source: int) -> int:
+    """The bit of a source in `Hint.listed_in`; none where no source is known."""
+    return 1 << source % SOURCE_BITS if source else 0
 
 
 def merge(old: bytes, new: bytes) -> bytes:
-    """Two packed hints as one: all protocols, and the first known anonymity, country and source."""
+    """Two packed hints as one: all protocols and sources, the first known anonymity, country and source."""
     a, b = HINT.unpack(old), HINT.unpack(new)
     country = b[2] if a[2] == NO_COUNTRY else a[2]
-    return HINT.pack(a[0] | b[0], a[1] or b[1], country, a[3] or b[3])
+    return HINT.pack(a[0] | b[0], a[1] or b[1], country, a[3] or b[3], a[4] | b[4])
 
 
 def endpoint_key(endpoint: Endpoint) -> bytes:

@@ -7,7 +7,7 @@ from eagleray.pipelines.pipeline import Restored
 from eagleray.pipelines.proxies import packing
 from eagleray.pipelines.proxies.latency import from_percentiles
 from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol, canonical_host
-from eagleray.pipelines.proxies.packing import TLS_MARK, Hint, State, endpoint_key, source_id
+from eagleray.pipelines.proxies.packing import TLS_MARK, Hint, State, bin_of, endpoint_key, source_id
 from eagleray.pipelines.proxies.score import PRIOR, Evidence
 from eagleray.pipelines.proxies.tables import PROXIES, TABLES
 from eagleray.pipelines.tables import Row
@@ -58,6 +58,7 @@ def hint(fields: Mapping[str, Any]) -> Hint:
         anonymity(fields["claimed_anonymity"]),
         fields["country"],
         source_id(fields["source"]),
+        bin_of(source_id(fields["source"])),
     )
 
 

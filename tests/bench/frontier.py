@@ -112,7 +112,10 @@ def batches(endpoints: int) -> Iterator[tuple[list[bytes], list[bytes]]]:
     for first in range(0, endpoints, BATCH):
         numbers = range(first, min(first + BATCH, endpoints))
         hosts = (f"{n >> 24}.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}" for n in numbers)
-        yield [endpoint_key(Endpoint(host, 80)) for host in hosts], [HINT.pack(1, 0, b"", 7) for _ in numbers]
+        yield (
+            [endpoint_key(Endpoint(host, 80)) for host in hosts],
+            [HINT.pack(1, 0, b"", 7, 1) for _ in numbers],
+        )
 
 
 def measure(kind: type[Subject], endpoints: int) -> dict[str, float]:

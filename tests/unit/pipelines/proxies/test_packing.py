@@ -1,3 +1,5 @@
+from functools import reduce
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +10,10 @@ from eagleray.pipelines.proxies.model import Anonymity, Candidate, Credentials, 
 from eagleray.pipelines.proxies.packing import (
     HINT,
     STATE,
+    WELL_LISTED,
     Hint,
     State,
+    bin_of,
     endpoint_key,
     endpoint_of,
     hint_of,
@@ -113,8 +117,9 @@ def test_sizes():
             Hint(anonymity=Anonymity.ELITE, country="DE", source_id=7),
             Hint(frozenset(), Anonymity.ELITE, "US", 1),
         ),
+        (Hint(source_id=1, listed_in=2), Hint(source_id=5, listed_in=32), Hint(source_id=1, listed_in=34)),
     ],
-    ids=["nothing", "union", "first known", "first come"],
+    ids=["nothing", "union", "first known", "first come", "sources"],
 )
 def test_merge(old, new, merged):
     assert Hint.unpack(merge(old.pack(), new.pack())) == merged
@@ -132,9 +137,24 @@ def test_hint_of_a_candidate():
         Endpoint("1.2.3.4", 80), frozenset({HTTPS, SOCKS5}), "DE", Anonymity.ANONYMOUS, "a list"
     )
     assert Hint.unpack(hint_of(candidate)) == Hint(
-        frozenset({HTTPS, SOCKS5}), Anonymity.ANONYMOUS, "DE", source_id("a list")
+        frozenset({HTTPS, SOCKS5}),
+        Anonymity.ANONYMOUS,
+        "DE",
+        source_id("a list"),
+        bin_of(source_id("a list")),
     )
     assert hint_of(Candidate(Endpoint("1.2.3.4", 80))) == bytes(HINT.size)
+
+
+def test_what_many_sources_list_is_well_listed_however_often_they_are_polled():
+    names = [*"abcdefgh"] * 3
+    listed = [hint_of(Candidate(Endpoint("1.2.3.4", 80), source=name)) for name in names]
+    counts = [Hint.unpack(reduce(merge, listed[:n])).listed_in.bit_count() for n in (1, 2, 8, 24)]
+    assert counts[0] == 1
+    assert counts[1] == 2
+    assert WELL_LISTED <= counts[2] == counts[3]
+    assert not Hint.unpack(listed[0]).well_listed
+    assert Hint.unpack(reduce(merge, listed)).well_listed
 
 
 def test_a_country_that_is_no_code_does_not_break_the_layout():

@@ -3,7 +3,7 @@ import pytest
 from eagleray.pipelines.frontier import Frontier
 from eagleray.pipelines.pipeline import Pipeline
 from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol
-from eagleray.pipelines.proxies.packing import Hint, State, endpoint_of, source_id
+from eagleray.pipelines.proxies.packing import Hint, State, bin_of, endpoint_of, source_id
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 from eagleray.pipelines.proxies.score import Evidence
 from eagleray.pipelines.proxies.tables import PROXIES
@@ -37,7 +37,11 @@ def test_labels_and_credentials():
     assert endpoint_of(restored.keys[0]).credentials == Credentials("me", "")
     hint, state = Hint.unpack(restored.hints[0]), State.unpack(restored.states[0])
     assert hint == Hint(
-        frozenset({Protocol.HTTP, Protocol.SOCKS5}), Anonymity.ELITE, "DE", source_id("a list")
+        frozenset({Protocol.HTTP, Protocol.SOCKS5}),
+        Anonymity.ELITE,
+        "DE",
+        source_id("a list"),
+        bin_of(source_id("a list")),
     )
     assert (state.protocols, state.anonymity) == (frozenset({Protocol.SOCKS5}), Anonymity.ANONYMOUS)
 

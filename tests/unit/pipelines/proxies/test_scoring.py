@@ -18,7 +18,7 @@ from eagleray.pipelines.proxies.model import (
     ProtocolReport,
 )
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.packing import STATE, Hint, State, endpoint_key, source_id
+from eagleray.pipelines.proxies.packing import STATE, Hint, State, bin_of, endpoint_key, source_id
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 from eagleray.pipelines.proxies.scoring import ScoringRules, score_batch
 from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
@@ -28,7 +28,9 @@ NOW = 1_700_000_000.25
 INCARNATION = 1_699_999_000
 LEASE = INCARNATION << NUMBER_BITS | 5
 ENDPOINT = Endpoint("1.2.3.4", 8080)
-HINT = Hint(frozenset({Protocol.HTTP, Protocol.SOCKS4}), None, "DE", source_id("a list"))
+HINT = Hint(
+    frozenset({Protocol.HTTP, Protocol.SOCKS4}), None, "DE", source_id("a list"), bin_of(source_id("a list"))
+)
 SOURCES = {source_id("a list"): "a list"}
 NEVER = bytes(STATE.size)
 DEAD = CheckReport(
