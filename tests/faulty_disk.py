@@ -18,12 +18,17 @@ class FaultyDisk:
         self.failed: Counter[str] = Counter()
         self._errors: dict[str, int] = {}
         self._most = 1 << 40  # bytes that one write takes
+        self._room = 0  # bytes that writes take before they fail
         for name in self.CALLS:
             monkeypatch.setattr(os, name, self._instead_of(name, getattr(os, name)))
 
-    def fail(self, name: str, error: int) -> None:
-        """From now on `os.<name>` fails with this errno. Opening fails only where it creates a file."""
+    def fail(self, name: str, error: int, room: int = 0) -> None:
+        """From now on `os.<name>` fails with this errno; writes do once they have written `room` bytes.
+
+        Opening fails only where it creates a file.
+        """
         self._errors[name] = error
+        self._room = room
 
     def take_in_parts(self, most: int) -> None:
         """A write takes so many bytes at most."""
@@ -39,8 +44,12 @@ class FaultyDisk:
             self.made[name] += 1
             if name == "pwrite":
                 file, data, offset = arguments
-                if len(data) > self._most:  # in part first, as the kernel does, and then the error
-                    return real(file, data[: self._most], offset)
+                taken = min(self._most, len(data))
+                if name in self._errors:
+                    taken = min(taken, self._room)
+                    self._room -= taken
+                if taken:
+                    return real(file, data[:taken], offset)
             if name in self._errors and (name != "open" or arguments[1] & os.O_CREAT):
                 self.failed[name] += 1
                 raise OSError(self._errors[name], os.strerror(self._errors[name]))

@@ -8,17 +8,16 @@ import asyncio
 import fcntl
 import logging
 import os
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
+from eagleray.actors.sinks.appender import Appender
 from eagleray.actors.sinks.damage import DamagedBytes
-from eagleray.actors.sinks.files import create_file, write_at
-from eagleray.actors.sinks.frames import MAX_PAYLOAD, MAX_RECORDS, Damage, Frame, Position, encode
-from eagleray.actors.sinks.segments import Segments, read_segment, segment_path
+from eagleray.actors.sinks.frames import MAX_PAYLOAD, MAX_RECORDS, Frame, Position
+from eagleray.actors.sinks.segments import Segments
 
 logger = logging.getLogger(__name__)
 
@@ -79,12 +78,9 @@ class Log:
         self.blocked = ""
         self._lock = lock
         self._segments = segments
-        self._fsync = fsync
-        self._interval = interval
-        self._segment_bytes = segment_bytes
         self._damaged = DamagedBytes(directory)
-        self._end, self._number = Position(0, 0), 0
-        self._file = self._recover()  # None after a failure: nothing more is written to that segment
+        self._appender = Appender(directory, segments, self._damaged, fsync is not Fsync.OS, segment_bytes)
+        self._pause_for = interval if fsync is Fsync.INTERVAL else 0.0  # from one group to the next
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="log")
         self._waiting: list[Append] = []
         self._writing: list[Append] = []
@@ -130,12 +126,12 @@ class Log:
     @property
     def end(self) -> Position:
         """The position behind the last frame."""
-        return self._end
+        return self._appender.end
 
     @property
     def next_number(self) -> int:
         """The number that the next record will get."""
-        return self._number
+        return self._appender.next_number
 
     @property
     def size(self) -> int:
@@ -189,8 +185,7 @@ class Log:
         if self._commits is not None:
             await self._commits
         self._thread.shutdown()
-        if self._file is not None:
-            os.close(self._file)
+        self._appender.close()
         os.close(self._lock)
 
     def read(self, position: Position) -> Iterator[Frame]:
@@ -199,7 +194,7 @@ class Log:
         Where the segment of `position` is gone, reading starts with the oldest one after it. A frame's number
         above the one before's `next_number` tells how many records are missing.
         """
-        for item in self._segments.read(position, self._end):
+        for item in self._segments.read(position, self.end):
             if isinstance(item, Frame):
                 yield item
             else:
@@ -209,52 +204,17 @@ class Log:
         """Delete the segments that lie wholly before `position`."""
         self._segments.forget(position)
 
-    def _recover(self) -> int | None:
-        """Open the last segment behind its last sound frame, if there is one."""
-        if not self._segments.numbers:
-            return None
-        segment = self._segments.numbers[-1]
-        path = segment_path(self.directory, segment)
-        self._end, self._number = Position(segment, 0), segment
-        tail: Damage | None = None
-        with path.open("rb") as file:
-            for item in read_segment(file, segment, 0, path.stat().st_size, None):
-                if isinstance(item, Frame):
-                    self._end, self._number, tail = item.next, item.next_number, None
-                    continue
-                tail = item
-                if not tail.torn:
-                    self._damaged.set_aside(tail)
-        writable = os.open(path, os.O_RDWR)
-        try:
-            self._cut(writable, tail)
-        except OSError:
-            os.close(writable)
-            raise
-        return writable
-
-    def _cut(self, file: int, tail: Damage | None) -> None:
-        """Cut off what stands behind the last sound frame, and make durable what readers will see."""
-        segment, offset = self._end
-        if tail:
-            logger.warning(
-                "log %s: cut a torn tail of %d bytes off segment %d", self.directory, tail.size, segment
-            )
-            os.ftruncate(file, offset)
-        self._segments.grew(segment, offset)
-        if self._fsync is not Fsync.OS:
-            os.fdatasync(file)
-
     async def _commit(self) -> None:
         """Write all that waits, group after group, until nothing waits."""
         loop = asyncio.get_running_loop()
         while self._waiting:
-            if self._fsync is Fsync.INTERVAL:
-                await self._pause(self._committed_at + self._interval - loop.time())
+            if self._pause_for:
+                await self._pause(self._committed_at + self._pause_for - loop.time())
             self._committed_at = loop.time()
             self._writing, self._waiting = self._waiting, []
             try:
-                await loop.run_in_executor(self._thread, self._write, self._writing)
+                group = [(append.payload, append.records) for append in self._writing]
+                await loop.run_in_executor(self._thread, self._appender.write, group)
             except (OSError, MemoryError) as error:
                 self._waiting = [
                     append for append in self._writing + self._waiting if not append.answer.done()
@@ -290,46 +250,6 @@ class Log:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
-
-    def _write(self, group: Sequence[Append]) -> None:
-        """Write a group of frames, all or none, and sync it."""
-        now = time.time()
-        self._segments.enforce(now)
-        if self._file is None or self._end.offset >= self._segment_bytes:
-            self._file = self._roll()
-        number, frames = self._number, []
-        for append in group:
-            frames.append(encode(append.payload, append.records, number, now))
-            number += append.records
-        data = b"".join(frames)
-        segment, offset = self._end
-        try:
-            write_at(self._file, data, offset)
-            if self._fsync is not Fsync.OS:
-                os.fdatasync(self._file)
-        except OSError:
-            self._abandon(self._file)
-            raise
-        self._number, self._end = number, Position(segment, offset + len(data))
-        self._segments.grew(*self._end)
-
-    def _roll(self) -> int:
-        """Begin a new segment and give its file; what had its name holds nothing that was answered for."""
-        file = create_file(segment_path(self.directory, self._number))
-        if self._file is not None:
-            with suppress(OSError):  # whatever it says, everything there is durable
-                os.close(self._file)
-        self._segments.grew(self._number, 0)
-        self._end = Position(self._number, 0)
-        return file
-
-    def _abandon(self, file: int) -> None:
-        """Write nothing more to this segment: after a failed fsync the kernel may have dropped its pages."""
-        self._file = None
-        with suppress(OSError):  # what stays behind the end, no reader looks at
-            os.ftruncate(file, self._end.offset)
-        with suppress(OSError):
-            os.close(file)
 
 
 def answer(appends: Sequence[Append], failure: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The sink end to end (put -> log -> SQLite) beside bare `executemany` of the same rows, and the log alone.
+"""The sink end to end (put -> log -> SQLite) beside bare `executemany` of the same rows.
 
 `python -m tests.bench.sink [PROXIES]`, 200 000 unless told: state and check of each, in batches of 2 000
 rows of either table. "Again" puts newer states of the proxies that are there.
@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from eagleray.actors.sink import Sink
-from eagleray.actors.sinks.log import Fsync, Log
+from eagleray.actors.sinks.log import Log
 from eagleray.actors.sinks.sqlite import SETTINGS, SqliteWriter
 from eagleray.actors.sinks.sqlite_statements import ddl, upsert
 from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
@@ -81,16 +81,6 @@ async def through_sink(directory: Path, rounds: Sequence[Sequence[bytes]]) -> li
     return seconds
 
 
-async def log_alone(directory: Path, payloads: Sequence[bytes], fsync: Fsync) -> float:
-    """Seconds until every payload is answered for."""
-    log = Log.open(directory, fsync)
-    start = time.perf_counter()
-    await in_turn(log.append, payloads)
-    seconds = time.perf_counter() - start
-    await log.close()
-    return seconds
-
-
 async def in_turn(put, payloads: Sequence[bytes]) -> None:
     """Put everything, so many at a time."""
     rest = iter(payloads)
@@ -124,11 +114,6 @@ def main(proxies: int = 200_000) -> None:
                 f"{title}: put to SQLite {rate:,.0f} rows/s, bare executemany {bare_rate:,.0f} rows/s, "
                 f"the sink takes {sink_seconds / bare_seconds:.2f} x"
             )
-        for fsync in Fsync:
-            seconds = asyncio.run(log_alone(directory / f"log-{fsync}", payloads[0], fsync))
-            size = sum(map(len, payloads[0])) / 1e6
-            rate = 2 * proxies / seconds
-            print(f"log alone, fsync {fsync}: {rate:,.0f} rows/s, {size / seconds:,.0f} MB/s")
 
 
 if __name__ == "__main__":

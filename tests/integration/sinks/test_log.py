@@ -130,6 +130,7 @@ async def test_a_torn_tail_is_cut_and_said(tmp_path, caplog, tail):
         log = Log.open(tmp_path)
     assert f"cut a torn tail of {len(tail)} bytes" in caplog.text
     assert log.end == ends[-1]
+    assert segments(tmp_path)[0].stat().st_size == log.size == ends[-1].offset
     await log.append(b"after", 1)
     assert payloads(log) == [*PAYLOADS, b"after"]
     assert not log.damaged

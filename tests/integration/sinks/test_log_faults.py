@@ -134,8 +134,7 @@ async def test_closing_a_blocked_log_fails_those_who_wait(tmp_path, disk, call, 
 async def test_a_part_that_was_written_is_cut_off_again(tmp_path, disk):
     log = Log.open(tmp_path)
     await log.append(b"before", 1)
-    disk.take_in_parts(50)
-    disk.fail("pwrite", errno.ENOSPC)  # a part of 50 bytes goes through, the last one fails
+    disk.fail("pwrite", errno.ENOSPC, room=50)
     append = asyncio.create_task(log.append(b"x" * 60, 1))
     await until(lambda: log.blocked)
     assert set(sizes(tmp_path)) <= {HEADER.size + 6, 0}
@@ -159,15 +158,16 @@ async def test_after_a_failed_fsync_the_group_is_written_into_a_new_segment(tmp_
     assert await reopened(tmp_path) == [b"before", b"again"]
 
 
-@pytest.mark.parametrize("written", [10, HEADER.size + 5, 1000], ids=["a part", "a frame", "all"])
+@pytest.mark.parametrize(
+    "written", [10, HEADER.size + 5, HEADER.size + 20, 1000], ids=["a part", "a frame", "more", "all"]
+)
 async def test_a_tail_that_cannot_be_cut_off_is_read_by_nobody(tmp_path, disk, written):
     """What stays is a part of a frame, a frame and a part, or all of the group that is written again."""
     log = Log.open(tmp_path)
     await log.append(b"before", 1)
     behind = log.end
     disk.fail("ftruncate", errno.EIO)
-    disk.take_in_parts(written)
-    disk.fail("pwrite" if written < 1000 else "fdatasync", errno.EIO)
+    disk.fail("pwrite" if written < 1000 else "fdatasync", errno.EIO, room=written)
     appends = [asyncio.create_task(log.append(content, 1)) for content in (b"again", b"more", b"and more")]
     await until(lambda: log.blocked)
     disk.heal("pwrite", "fdatasync")
