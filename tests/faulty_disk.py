@@ -44,18 +44,19 @@ class FaultyDisk:
     def _instead_of(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             self.made[name] += 1
+            error = self._errors.get(name)  # once: another thread may heal the disk meanwhile
             if name == "pwrite":
                 file, data, offset = arguments
                 taken = min(self._most, len(data))
-                if name in self._errors:
+                if error:
                     taken = min(taken, self._room)
                     self._room -= taken
                 if taken:
                     return real(file, data[:taken], offset)
-            if name in self._errors and (name != "open" or arguments[1] & os.O_CREAT):
+            if error and (name != "open" or arguments[1] & os.O_CREAT):
                 self.failed[name] += 1
                 self.after_failure(name, *arguments)
-                raise OSError(self._errors[name], os.strerror(self._errors[name]))
+                raise OSError(error, os.strerror(error))
             result = real(*arguments, **options)
             self.after_success(name, result, *arguments)
             return result

@@ -50,7 +50,7 @@ class Appender:
             write_at(self._file, data, offset)
             if self._sync:
                 os.fdatasync(self._file)
-        except (OSError, MemoryError):
+        except Exception:
             self._abandon(self._file)
             raise
         self.next_number, self.end = number, Position(segment, offset + len(data))

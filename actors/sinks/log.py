@@ -215,7 +215,7 @@ class Log:
             try:
                 group = [(append.payload, append.records) for append in self._writing]
                 await loop.run_in_executor(self._thread, self._appender.write, group)
-            except (OSError, MemoryError) as error:
+            except Exception as error:  # whatever went wrong, nobody's payload is given up
                 self._waiting = [
                     append for append in self._writing + self._waiting if not append.answer.done()
                 ]
@@ -226,7 +226,7 @@ class Log:
                 self._writing = []
                 self._go_on()
 
-    async def _hold_on(self, error: OSError | MemoryError) -> None:
+    async def _hold_on(self, error: Exception) -> None:
         """Wait before the next try; a log that is being closed gives up."""
         reason = getattr(error, "strerror", None) or type(error).__name__
         if not self.blocked:

@@ -278,3 +278,15 @@ async def test_a_start_on_a_disk_that_takes_nothing_says_why(tmp_path, disk):
         Log.open(tmp_path)
     disk.heal()
     assert await reopened(tmp_path) == [b"answered"]
+
+
+async def test_an_error_of_another_kind_leaves_nobody_waiting_for_ever(tmp_path, monkeypatch):
+    log = Log.open(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("eagleray.actors.sinks.appender.encode", lambda *_: 1 / 0)
+        append = asyncio.create_task(log.append(b"payload", 1))
+        await until(lambda: log.blocked)
+        assert log.blocked.endswith("ZeroDivisionError")
+    await append
+    assert payloads(log) == [b"payload"]
+    await log.close()
