@@ -15,11 +15,14 @@ from tempfile import TemporaryDirectory
 
 from eagleray.actors.sink import Sink
 from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.sqlite import SETTINGS, SqliteWriter
-from eagleray.actors.sinks.sqlite_statements import ddl, upsert
+from eagleray.actors.sinks.sqlite_statements import upsert
+from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
 from eagleray.pipelines.tables import encode_batch, seal
 
+SCHEMA = schema_of(ProxyPipeline())
 TABLES = (PROXIES, CHECKS)
 BATCH = 2_000
 PUTTING_AT_ONCE = 8
@@ -38,7 +41,7 @@ def proxy(ip: str, number: int) -> list[object]:
 
 def check(ip: str, number: int) -> list[object]:
     """A row of `CHECKS`, young enough to be kept."""
-    return [ip, 8080, "", number, 4e9, "node-1", "ok", "elite", ip, 180.5, True, REPORT]
+    return [ip, 8080, "", number, 4e9, "node-1", "ok", "elite", ip, 180.5, True, REPORT, "NL", "a-list", "{}"]
 
 
 def batches(ips: Sequence[str], first: int) -> Iterator[tuple[Rows, Rows]]:
@@ -52,9 +55,8 @@ def bare(path: Path, rounds: Sequence[Sequence[tuple[Rows, Rows]]]) -> list[floa
     """Seconds of each round with the sink's own statements and settings, in one transaction a round."""
     connection = sqlite3.connect(path)
     connection.executescript(SETTINGS)
-    for table in TABLES:
-        for statement in ddl(table):
-            connection.execute(statement)
+    for script in SCHEMA.scripts["sqlite"]:
+        connection.executescript(script.sql)
     seconds = []
     for parts in rounds:
         start = time.perf_counter()
@@ -69,7 +71,7 @@ def bare(path: Path, rounds: Sequence[Sequence[tuple[Rows, Rows]]]) -> list[floa
 
 async def through_sink(directory: Path, rounds: Sequence[Sequence[bytes]]) -> list[float]:
     """Seconds of each round from the first put to the last row in SQLite."""
-    sink = Sink(Log.open(directory / "log"), [SqliteWriter(directory / "sink.sqlite")], TABLES)
+    sink = Sink(Log.open(directory / "log"), [SqliteWriter(directory / "sink.sqlite")], SCHEMA)
     await sink.start()
     seconds = []
     for payloads in rounds:
