@@ -1,7 +1,7 @@
 """The one place with `ray.remote`: options, names, and how actors find and call each other."""
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from eagleray.actors.collector import Collector
 from eagleray.actors.frontier import Frontier
 from eagleray.actors.scorer import Scorer
 from eagleray.actors.sinks.base import Schema
-from eagleray.actors.sinks.log import Fsync, Log
+from eagleray.actors.sinks.log import Log
 from eagleray.actors.sinks.registry import StoreUrl, create_writer
 
 # A killed actor comes back with empty memory, and calls that were under way are made again: every call
@@ -111,8 +111,11 @@ class RayMetrics:
 class Sink(sink.Sink):
     """The sink with a log and stores of its own, opened anew by each life of the actor."""
 
-    def __init__(self, log: Path, fsync: Fsync, stores: Sequence[StoreUrl], schema: Schema) -> None:
-        super().__init__(Log.open(log, fsync), [create_writer(store) for store in stores], schema)
+    def __init__(
+        self, log: Path, log_options: Mapping[str, Any], stores: Sequence[StoreUrl], schema: Schema
+    ) -> None:
+        writers = [create_writer(store) for store in stores]
+        super().__init__(Log.open(log, **log_options), writers, schema)
         self._metrics = RayMetrics()
 
     async def put(self, batch: bytes) -> None:

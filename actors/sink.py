@@ -78,7 +78,7 @@ class Sink:
 
         Raises:
             StaleFence: an envelope's fence is older than the registered one.
-            AppendFailed: the disk is full or broken; the batch may be put again.
+            AppendFailed: the log was closed meanwhile; the batch may be put again.
             ValueError: `batch` is no batch, is too large, or names an unknown table.
         """
         envelopes = self._opened(batch)
@@ -147,7 +147,7 @@ class Sink:
             batches=self._batches,
             rows=self._rows,
             refused_stale=self._refused_stale,
-            log_bytes=self._log.bytes,
+            log_bytes=self._log.size,
             log_blocked=self._log.blocked,
             damaged=len(self._log.damaged),
             dropped=self._log.dropped,
@@ -156,7 +156,6 @@ class Sink:
 
     async def close(self) -> None:
         """Stop following and close the stores and the log. What a store lacks waits in the log."""
-        await self._log.settled()
         for follower in self._followers:
             await follower.close()
         await self._log.close()

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from eagleray.actors.sinks.log import INTERVAL, MAX_AGE, MAX_BYTES, SEGMENT_BYTES, Fsync
 from eagleray.actors.sinks.registry import KINDS, StoreUrl, parse_store
 from eagleray.actors.sources.base import DAY, HttpUrl, SourceSettings
 from eagleray.pipelines.addresses import parse_networks
@@ -52,8 +53,17 @@ class Section(BaseModel):
 class LogSettings(Section):
     """The durable log between the checks and the stores."""
 
-    fsync: Literal["always", "os"] = "always"
-    """`always`: a batch is on the disk before it counts; `os`: the kernel writes it within about 30 s."""
+    fsync: Fsync = Fsync.ALWAYS
+    """`always`: a batch is on the disk before it counts; `interval`: so, too, but batches wait for a common
+    fsync; `os`: the kernel writes it within about 30 s."""
+    interval: float = Field(default=INTERVAL, gt=0, le=1)
+    """Seconds from one fsync to the next with `interval`: a batch waits at most so long for one."""
+    max_bytes: int = Field(default=MAX_BYTES, ge=4 * SEGMENT_BYTES)
+    """Bytes of the log, beyond which the oldest segment goes although a store has not taken it. The default
+    keeps a store that is down for good from filling the disk."""
+    max_age: float = Field(default=MAX_AGE, ge=HOUR, le=3650 * DAY)
+    """Seconds after which a segment goes although a store has not taken it. After the default, a week, most
+    of what it says has been found out anew."""
 
 
 class RaySettings(Section):

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import ray
 
 from eagleray.actors import ray_classes
-from eagleray.actors.sinks.log import Fsync
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.source import Feed
 from eagleray.cluster.checking import auto_concurrency
@@ -94,7 +93,7 @@ def launch(settings: Settings, once: bool) -> Fleet:
     sink = ray_classes.start_sink(
         namespace,
         log=log_dir(data),
-        fsync=Fsync(settings.log.fsync),
+        log_options=settings.log.model_dump(),
         stores=settings.store_urls(),
         schema=SCHEMA,
     )

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 from eagleray.actors.sinks.base import Schema, Writer
-from eagleray.actors.sinks.log import sync_directory
+from eagleray.actors.sinks.files import sync_directory
 from eagleray.pipelines.tables import Envelope, seal
 
 PAGE = 5_000  # rows taken out at a time: about 2 MB

@@ -1,32 +1,40 @@
 """The durable log: payloads in append-only segment files, answered for once they are on disk.
 
-A segment is named after the number of its first frame (`00000000000000000000.log`) and holds frames (see
-`frames`) one after another. The log never looks inside a payload.
+The log never looks inside a payload; it is told how many records one holds. Format and guarantees stand in
+docs/DURABILITY.md.
 """
 
 import asyncio
 import fcntl
 import logging
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
-from eagleray.actors.sinks.frames import MAX_PAYLOAD, Frame, Position, encode, sound_frames
+from eagleray.actors.sinks.appender import Appender
+from eagleray.actors.sinks.damage import DamagedBytes
+from eagleray.actors.sinks.frames import MAX_PAYLOAD, MAX_RECORDS, Frame, Position
+from eagleray.actors.sinks.segments import Segments
 
 logger = logging.getLogger(__name__)
 
 SEGMENT_BYTES = 64 << 20  # scanned at start in under 0.2 s, and large enough that rolling costs nothing
+INTERVAL = 0.05  # seconds
+MAX_BYTES = 20 << 30
+MAX_AGE = 7 * 86_400.0  # seconds
+RETRY_FIRST = 0.1  # seconds until a write that failed is tried again; doubles up to RETRY_MOST
+RETRY_MOST = 5.0
 
 
 class Fsync(StrEnum):
-    """When an append counts as durable: after an fsync, or once the operating system has it."""
+    """When an append counts as durable."""
 
-    ALWAYS = "always"
-    OS = "os"
+    ALWAYS = "always"  # after an fsync, which begins at once
+    INTERVAL = "interval"  # after an fsync, of which there is at most one each interval
+    OS = "os"  # once the operating system has it
 
 
 class LogError(Exception):
@@ -38,32 +46,64 @@ class LogLocked(LogError):
 
 
 class AppendFailed(LogError):
-    """Raised when a payload could not be written: it is not in the log, and may be appended again."""
+    """Raised when the log was closed before a payload was durable; it may be appended again."""
+
+
+class Append:
+    """A payload that waits to become durable."""
+
+    def __init__(self, payload: bytes, records: int) -> None:
+        self.payload = payload
+        self.records = records
+        self.answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class Log:
     """An open log directory; one at a time, held by a lock. Appends come from one event loop.
 
-    `read` may run in any thread and sees only what has been answered for.
+    `read` may run in any thread and sees only what has been answered for, or was there at the start. A disk
+    that is full or broken holds up appends until it works again: `blocked` says why, and is empty otherwise.
     """
 
-    def __init__(self, directory: Path, fsync: Fsync, segment_bytes: int, lock: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        lock: int,
+        segments: Segments,
+        fsync: Fsync,
+        interval: float,
+        segment_bytes: int,
+    ) -> None:
         self.directory = directory
-        self.damaged: set[Position] = set()  # where damaged stretches begin
-        self.blocked, self.dropped, self.bytes = "", 0, 0
-        self._fsync = fsync
-        self._segment_bytes = segment_bytes
+        self.blocked = ""
         self._lock = lock
-        self._segments = sorted(int(path.stem) for path in directory.glob("*.log")) or [0]
-        self._file, self._end, self._number = self._recover(self._segments[-1])
+        self._segments = segments
+        self._damaged = DamagedBytes(directory)
+        self._appender = Appender(directory, segments, self._damaged, fsync is not Fsync.OS, segment_bytes)
+        self._pause_for = interval if fsync is Fsync.INTERVAL else 0.0  # from one group to the next
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="log")
-        self._waiting: list[tuple[bytes, int, asyncio.Future[None]]] = []
-        self._writing: list[tuple[bytes, int, asyncio.Future[None]]] = []
+        self._waiting: list[Append] = []
+        self._writing: list[Append] = []
         self._commits: asyncio.Task[None] | None = None
+        self._committed_at = 0.0
+        self._retry_in = RETRY_FIRST
+        self._closing = asyncio.Event()
 
     @classmethod
-    def open(cls, directory: Path, fsync: Fsync = Fsync.ALWAYS, segment_bytes: int = SEGMENT_BYTES) -> "Log":
+    def open(
+        cls,
+        directory: Path,
+        fsync: Fsync = Fsync.ALWAYS,
+        segment_bytes: int = SEGMENT_BYTES,
+        interval: float = INTERVAL,
+        max_bytes: int = MAX_BYTES,
+        max_age: float = MAX_AGE,
+    ) -> "Log":
         """Open or create the log in `directory`; a torn tail is cut off.
+
+        `interval` is the seconds from one fsync to the next under `Fsync.INTERVAL`. Before each write the
+        oldest segments go while all hold more than `max_bytes`, or while `max_age` seconds passed since they
+        were written to.
 
         Raises:
             LogLocked: another process has it open.
@@ -73,7 +113,9 @@ class Log:
         lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return cls(directory, fsync, segment_bytes, lock)
+            return cls(
+                directory, lock, Segments(directory, max_bytes, max_age), fsync, interval, segment_bytes
+            )
         except BlockingIOError as error:
             os.close(lock)
             raise LogLocked(f"another process has the log in {directory} open") from error
@@ -84,168 +126,138 @@ class Log:
     @property
     def end(self) -> Position:
         """The position behind the last frame."""
-        return self._end
+        return self._appender.end
 
     @property
     def next_number(self) -> int:
-        """The number that the next frame will get."""
-        return self._number
+        """The number that the next record will get."""
+        return self._appender.next_number
+
+    @property
+    def size(self) -> int:
+        """Bytes of all segments."""
+        return self._segments.size
+
+    @property
+    def damaged(self) -> set[Position]:
+        """Where damaged stretches begin that were met since the start."""
+        return self._damaged.places
+
+    @property
+    def dropped(self) -> int:
+        """Records that `max_bytes` and `max_age` cost since the start: not every store had taken them."""
+        return self._segments.dropped
 
     async def append(self, payload: bytes, records: int) -> None:
-        """Return once `payload` is in the log and durable by the fsync policy.
+        """Return once `payload`, which holds so many records, is in the log and durable by the fsync policy.
 
         All appends that wait are written together, with one fsync. The caller bounds how many wait.
 
         Raises:
-            AppendFailed: the disk is full or broken; later appends are tried anew.
-            ValueError: the payload exceeds `MAX_PAYLOAD`.
+            AppendFailed: the log was closed meanwhile.
+            ValueError: the payload exceeds `MAX_PAYLOAD`, or has no records.
         """
         if len(payload) > MAX_PAYLOAD:
             raise ValueError(f"a payload of {len(payload)} bytes exceeds the log's limit of {MAX_PAYLOAD}")
-        appended = asyncio.get_running_loop().create_future()
-        self._waiting.append((payload, records, appended))
+        if not 0 < records <= MAX_RECORDS:
+            raise ValueError(f"a payload has 1 to {MAX_RECORDS} records, not {records}")
+        if self._closing.is_set():
+            raise AppendFailed(f"the log in {self.directory} is closed")
+        append = Append(payload, records)
+        self._waiting.append(append)
         if self._commits is None or self._commits.done():
             self._commits = asyncio.create_task(self._commit())
-        await appended
+        try:
+            await append.answer
+        except asyncio.CancelledError:
+            if append in self._waiting:  # a payload that nobody waits for takes no memory
+                self._waiting.remove(append)
+            raise
 
     async def settled(self) -> None:
-        """Wait until every append made so far has succeeded or failed."""
-        if futures := [future for *_, future in self._writing + self._waiting]:
-            await asyncio.wait(futures)
+        """Wait until every append made so far has succeeded or failed; a blocked log holds this up."""
+        if answers := [append.answer for append in self._writing + self._waiting]:
+            await asyncio.wait(answers)
 
     async def close(self) -> None:
-        """Finish the appends in flight and give up the directory."""
-        await self.settled()
+        """Finish the appends in flight, or fail them where the disk does, and give up the directory."""
+        self._closing.set()
+        if self._commits is not None:
+            await self._commits
         self._thread.shutdown()
-        os.close(self._file)
+        self._appender.close()
         os.close(self._lock)
 
     def read(self, position: Position) -> Iterator[Frame]:
-        """Yield the frames from `position` up to the end as it is now; damaged ones are left out and counted.
+        """Yield the frames from `position` up to the end as it is now; damage is left out and set aside.
 
-        Where the segment of `position` is gone, reading starts with the oldest one after it.
+        Where the segment of `position` is gone, reading starts with the oldest one after it. A frame's number
+        above the one before's `next_number` tells how many records are missing.
         """
-        end = self._end
-        for segment in [number for number in list(self._segments) if number >= position.segment]:
-            offset = position.offset if segment == position.segment else 0
-            stop = end.offset if segment == end.segment else self._path(segment).stat().st_size
-            for frame in self._frames(segment, offset, stop):
-                yield frame
-                offset = frame.next.offset
-            if offset < stop:
-                self._report_damage(Position(segment, offset), stop - offset)
-            if segment == end.segment:
-                return
+        for item in self._segments.read(position, self.end):
+            if isinstance(item, Frame):
+                yield item
+            else:
+                self._damaged.set_aside(item)
 
     def forget(self, position: Position) -> None:
         """Delete the segments that lie wholly before `position`."""
-        while len(self._segments) > 1 and self._segments[0] < position.segment:
-            self._path(self._segments[0]).unlink(missing_ok=True)
-            del self._segments[0]
-
-    def _path(self, segment: int) -> Path:
-        return self.directory / f"{segment:020d}.log"
-
-    def _recover(self, segment: int) -> tuple[int, Position, int]:
-        """Open the last segment behind its last sound frame: the file, that end, and the next number."""
-        file = self._open_segment(segment)
-        size = os.fstat(file).st_size
-        end, number = Position(segment, 0), segment
-        for frame in self._frames(segment, 0, size):
-            end, number = frame.next, frame.number + frame.records
-        if end.offset < size:
-            logger.warning(
-                "log %s: cut a torn tail of %d bytes off segment %d",
-                self.directory,
-                size - end.offset,
-                segment,
-            )
-            os.ftruncate(file, end.offset)
-        return file, end, number
-
-    def _open_segment(self, segment: int) -> int:
-        file = os.open(self._path(segment), os.O_RDWR | os.O_CREAT, 0o600)
-        sync_directory(self.directory)  # else a power cut may lose the name of a synced file
-        return file
-
-    def _frames(self, segment: int, offset: int, stop: int) -> Iterator[Frame]:
-        with self._path(segment).open("rb") as file:
-            for start, frame in sound_frames(file, segment, offset, stop):
-                if start > offset:
-                    self._report_damage(Position(segment, offset), start - offset)
-                yield frame
-                offset = frame.next.offset
-
-    def _report_damage(self, start: Position, size: int) -> None:
-        if start not in self.damaged:  # each follower meets the same damage
-            self.damaged.add(start)
-            logger.error("log %s: skipped %d damaged bytes at %s", self.directory, size, start)
+        self._segments.forget(position)
 
     async def _commit(self) -> None:
+        """Write all that waits, group after group, until nothing waits."""
         loop = asyncio.get_running_loop()
         while self._waiting:
+            if self._pause_for:
+                await self._pause(self._committed_at + self._pause_for - loop.time())
+            self._committed_at = loop.time()
             self._writing, self._waiting = self._waiting, []
-            payloads = [(payload, records) for payload, records, _ in self._writing]
-            failure = None
             try:
-                await loop.run_in_executor(self._thread, self._write, payloads)
-            except OSError as error:
-                failure = f"cannot append to the log in {self.directory}: {error.strerror}"
-                logger.error("%s", failure)
-            for *_, appended in self._writing:
-                if appended.done():  # its caller was cancelled
-                    continue
-                if failure:
-                    appended.set_exception(AppendFailed(failure))
-                else:
-                    appended.set_result(None)
-            self._writing = []
+                group = [(append.payload, append.records) for append in self._writing]
+                await loop.run_in_executor(self._thread, self._appender.write, group)
+            except Exception as error:  # whatever went wrong, nobody's payload is given up
+                self._waiting = [
+                    append for append in self._writing + self._waiting if not append.answer.done()
+                ]
+                self._writing = []
+                await self._hold_on(error)
+            else:
+                answer(self._writing)
+                self._writing = []
+                self._go_on()
 
-    def _write(self, payloads: list[tuple[bytes, int]]) -> None:
-        """Write a group of frames, all or none, and sync it."""
-        now, number = time.time(), self._number
-        frames = []
-        for payload, records in payloads:
-            frames.append(encode(payload, records, number, now))
-            number += records
-        group = b"".join(frames)
-        if self._end.offset >= self._segment_bytes:
-            self._roll()
-        segment, offset = self._end
-        try:
-            write_at(self._file, group, offset)
-            if self._fsync is Fsync.ALWAYS:
-                os.fdatasync(self._file)
-        except OSError:
-            with suppress(OSError):  # the next group overwrites what stays, the next start cuts it off
-                os.ftruncate(self._file, offset)
-            raise
-        self._number = number
-        self._end = Position(segment, offset + len(group))
+    async def _hold_on(self, error: Exception) -> None:
+        """Wait before the next try; a log that is being closed gives up."""
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        if not self.blocked:
+            logger.error(
+                "log %s: cannot append, intake waits until the disk takes more: %s", self.directory, reason
+            )
+        self.blocked = f"cannot append to the log in {self.directory}: {reason}"
+        await self._pause(self._retry_in)
+        self._retry_in = min(2 * self._retry_in, RETRY_MOST)
+        if self._closing.is_set():
+            answer(self._waiting, self.blocked)
+            self._waiting = []
 
-    def _roll(self) -> None:
-        file = self._open_segment(self._number)
-        os.close(self._file)
-        self._file, self._end = file, Position(self._number, 0)
-        self._segments.append(self._number)
+    def _go_on(self) -> None:
+        if self.blocked:
+            logger.warning("log %s: appends again", self.directory)
+        self.blocked, self._retry_in = "", RETRY_FIRST
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until the log is being closed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
 
 
-def write_at(file: int, data: bytes, offset: int) -> None:
-    """Write all of `data` at `offset`; the kernel may take it in parts.
-
-    Raises:
-        OSError: the disk is full or broken; a part may be written.
-    """
-    rest = memoryview(data)
-    while rest:
-        written = os.pwrite(file, rest, offset)
-        rest, offset = rest[written:], offset + written
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def answer(appends: Sequence[Append], failure: str = "") -> None:
+    """Tell those who still wait."""
+    for append in appends:
+        if append.answer.done():  # its caller was cancelled
+            continue
+        if failure:
+            append.answer.set_exception(AppendFailed(failure))
+        else:
+            append.answer.set_result(None)

@@ -20,6 +20,7 @@ COMMANDS = {
     "judge": "judge",
     "proving-ground": "proving_ground",
     "store": "store",
+    "log": "log",
     "config": "config",
     "doctor": "doctor",
 }

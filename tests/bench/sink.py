@@ -1,4 +1,4 @@
-"""The sink end to end (put -> log -> SQLite) beside bare `executemany` of the same rows, and the log alone.
+"""The sink end to end (put -> log -> SQLite) beside bare `executemany` of the same rows.
 
 `python -m tests.bench.sink [PROXIES]`, 200 000 unless told: state and check of each, in batches of 2 000
 rows of either table. "Again" puts newer states of the proxies that are there.
@@ -14,12 +14,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from eagleray.actors.sink import Sink
-from eagleray.actors.sinks.log import Fsync, Log
+from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.sqlite import SETTINGS, SqliteWriter
-from eagleray.actors.sinks.sqlite_statements import ddl, upsert
+from eagleray.actors.sinks.sqlite_statements import upsert
+from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
 from eagleray.pipelines.tables import encode_batch, seal
 
+SCHEMA = schema_of(ProxyPipeline())
 TABLES = (PROXIES, CHECKS)
 BATCH = 2_000
 PUTTING_AT_ONCE = 8
@@ -38,7 +41,7 @@ def proxy(ip: str, number: int) -> list[object]:
 
 def check(ip: str, number: int) -> list[object]:
     """A row of `CHECKS`, young enough to be kept."""
-    return [ip, 8080, "", number, 4e9, "node-1", "ok", "elite", ip, 180.5, True, REPORT]
+    return [ip, 8080, "", number, 4e9, "node-1", "ok", "elite", ip, 180.5, True, REPORT, "NL", "a-list", "{}"]
 
 
 def batches(ips: Sequence[str], first: int) -> Iterator[tuple[Rows, Rows]]:
@@ -52,9 +55,8 @@ def bare(path: Path, rounds: Sequence[Sequence[tuple[Rows, Rows]]]) -> list[floa
     """Seconds of each round with the sink's own statements and settings, in one transaction a round."""
     connection = sqlite3.connect(path)
     connection.executescript(SETTINGS)
-    for table in TABLES:
-        for statement in ddl(table):
-            connection.execute(statement)
+    for script in SCHEMA.scripts["sqlite"]:
+        connection.executescript(script.sql)
     seconds = []
     for parts in rounds:
         start = time.perf_counter()
@@ -69,7 +71,7 @@ def bare(path: Path, rounds: Sequence[Sequence[tuple[Rows, Rows]]]) -> list[floa
 
 async def through_sink(directory: Path, rounds: Sequence[Sequence[bytes]]) -> list[float]:
     """Seconds of each round from the first put to the last row in SQLite."""
-    sink = Sink(Log.open(directory / "log"), [SqliteWriter(directory / "sink.sqlite")], TABLES)
+    sink = Sink(Log.open(directory / "log"), [SqliteWriter(directory / "sink.sqlite")], SCHEMA)
     await sink.start()
     seconds = []
     for payloads in rounds:
@@ -78,16 +80,6 @@ async def through_sink(directory: Path, rounds: Sequence[Sequence[bytes]]) -> li
         await sink.flush()
         seconds.append(time.perf_counter() - start)
     await sink.close()
-    return seconds
-
-
-async def log_alone(directory: Path, payloads: Sequence[bytes], fsync: Fsync) -> float:
-    """Seconds until every payload is answered for."""
-    log = Log.open(directory, fsync)
-    start = time.perf_counter()
-    await in_turn(log.append, payloads)
-    seconds = time.perf_counter() - start
-    await log.close()
     return seconds
 
 
@@ -124,11 +116,6 @@ def main(proxies: int = 200_000) -> None:
                 f"{title}: put to SQLite {rate:,.0f} rows/s, bare executemany {bare_rate:,.0f} rows/s, "
                 f"the sink takes {sink_seconds / bare_seconds:.2f} x"
             )
-        for fsync in Fsync:
-            seconds = asyncio.run(log_alone(directory / f"log-{fsync}", payloads[0], fsync))
-            size = sum(map(len, payloads[0])) / 1e6
-            rate = 2 * proxies / seconds
-            print(f"log alone, fsync {fsync}: {rate:,.0f} rows/s, {size / seconds:,.0f} MB/s")
 
 
 if __name__ == "__main__":

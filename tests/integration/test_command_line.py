@@ -6,7 +6,8 @@ import pytest
 
 from eagleray.cluster.cli.main import COMMANDS
 
-SUBCOMMANDS = [[name] for name in COMMANDS] + [["config", word] for word in ("check", "show", "schema")]
+FAMILIES = {"config": ("check", "show", "schema"), "log": ("inspect", "verify")}
+SUBCOMMANDS = [[name] for name in COMMANDS] + [[name, word] for name in FAMILIES for word in FAMILIES[name]]
 
 
 def test_version(eagleray):

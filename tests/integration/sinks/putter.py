@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from eagleray.actors.sink import Sink
+from eagleray.actors.sinks.base import Schema, Script
 from eagleray.actors.sinks.log import Log
 from eagleray.actors.sinks.sqlite import SqliteWriter
 from eagleray.pipelines.tables import Column, Kind, Table, encode_batch, seal
@@ -18,6 +19,11 @@ CHECKS = Table("checks", 1, (Column("id", Kind.INTEGER), Column("note", Kind.TEX
 STATE = Table(
     "state", 1, (Column("host", Kind.TEXT), Column("version", Kind.INTEGER)), key=("host",), newest="version"
 )
+SCRIPT = """
+CREATE TABLE checks (id INT NOT NULL PRIMARY KEY, note TEXT NOT NULL) STRICT;
+CREATE TABLE state (host TEXT NOT NULL PRIMARY KEY, version INT NOT NULL) STRICT;
+"""
+SCHEMA = Schema("test", (CHECKS, STATE), {"sqlite": (Script(1, "0001_tables.sql", SCRIPT),)})
 PUTTING_AT_ONCE = 4
 SEGMENT_BYTES = 4096  # small, so that kills meet rolling and deleting too
 
@@ -29,7 +35,7 @@ def batch(n: int) -> bytes:
 
 async def main(directory: Path, first: int) -> None:
     log = Log.open(directory / "log", segment_bytes=SEGMENT_BYTES)
-    sink = Sink(log, [SqliteWriter(directory / "store.sqlite")], [CHECKS, STATE])
+    sink = Sink(log, [SqliteWriter(directory / "store.sqlite")], SCHEMA)
     await sink.start()
     numbers = count(first)
 
@@ -42,4 +48,5 @@ async def main(directory: Path, first: int) -> None:
     await asyncio.gather(*(put_on() for _ in range(PUTTING_AT_ONCE)))
 
 
-asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

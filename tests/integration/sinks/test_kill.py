@@ -10,13 +10,9 @@ import pytest
 from eagleray.actors.sink import Sink
 from eagleray.actors.sinks.log import Log
 from eagleray.actors.sinks.sqlite import SqliteWriter
-from eagleray.pipelines.tables import Column, Kind, Table
+from tests.integration.sinks.putter import SCHEMA
 
 PUTTER = Path(__file__).with_name("putter.py")
-CHECKS = Table("checks", 1, (Column("id", Kind.INTEGER), Column("note", Kind.TEXT)), key=("id",))
-STATE = Table(
-    "state", 1, (Column("host", Kind.TEXT), Column("version", Kind.INTEGER)), key=("host",), newest="version"
-)
 ROUNDS = 15
 
 
@@ -41,7 +37,7 @@ async def test_nothing_answered_is_lost_and_nothing_is_doubled_by_kills(tmp_path
         answers, delay = chance.choice([0, 1, 5, 40]), chance.uniform(0, 0.1)
         answered += put_and_kill(tmp_path, turn * 100_000, answers, delay)
 
-    sink = Sink(Log.open(tmp_path / "log"), [SqliteWriter(tmp_path / "store.sqlite")], [CHECKS, STATE])
+    sink = Sink(Log.open(tmp_path / "log"), [SqliteWriter(tmp_path / "store.sqlite")], SCHEMA)
     await sink.start()
     await sink.flush()
     stats = await sink.stats()

@@ -1,33 +1,22 @@
 import asyncio
-import errno
 import logging
 import os
-import resource
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from eagleray.actors.sinks import log as log_module
-from eagleray.actors.sinks.frames import HEADER, MAX_PAYLOAD, START, Position
+from eagleray.actors.sinks import damage
+from eagleray.actors.sinks.frames import HEADER, MAX_PAYLOAD, MAX_RECORDS, START, Position
 from eagleray.actors.sinks.log import AppendFailed, Fsync, Log, LogLocked
+from tests.faulty_disk import FaultyDisk
 
-PAYLOADS = [b"first", b"", b"\xf5EGL inside", b"fourth" * 100]
-
-
-@contextmanager
-def files_end_at(size: int):
-    """Make every write beyond `size` fail, as a full disk does, in this process only."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+PAYLOADS = [b"first", b"", b"\xf5EL2 inside", b"fourth" * 100]
+RECORDS = 3  # of each payload
 
 
-def no_space(*_: object) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.fixture
+def disk(monkeypatch):
+    return FaultyDisk(monkeypatch)
 
 
 def payloads(log: Log, position: Position = START) -> list[bytes]:
@@ -43,10 +32,18 @@ async def write(directory: Path, *contents: bytes, **options) -> list[Position]:
     log = Log.open(directory, **options)
     ends = [log.end]
     for content in contents:
-        await log.append(content)
+        await log.append(content, RECORDS)
         ends.append(log.end)
     await log.close()
     return ends
+
+
+def flip(path: Path, offset: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        flipped = file.read(1)[0] ^ 0x10
+        file.seek(offset)
+        file.write(bytes([flipped]))
 
 
 @pytest.mark.parametrize("fsync", list(Fsync))
@@ -55,48 +52,74 @@ async def test_what_was_appended_is_read_by_the_next_process(tmp_path, fsync):
     log = Log.open(tmp_path)
     frames = list(log.read(START))
     assert [frame.payload for frame in frames] == PAYLOADS
-    assert [frame.number for frame in frames] == [0, 1, 2, 3]
+    assert [frame.records for frame in frames] == [RECORDS] * 4
+    assert [frame.number for frame in frames] == [0, 3, 6, 9]
     assert [frame.next for frame in frames] == ends[1:]
+    assert (log.next_number, log.size) == (12, ends[-1].offset)
     assert payloads(log, ends[2]) == PAYLOADS[2:]
     assert payloads(log, log.end) == []
     await log.close()
 
 
-async def test_appends_that_wait_share_one_write_and_one_fsync(tmp_path, monkeypatch):
-    synced = []
-    fdatasync = os.fdatasync
-    monkeypatch.setattr(os, "fdatasync", lambda file: (synced.append(file), fdatasync(file)))
+async def test_appends_that_wait_share_one_write_and_one_fsync(tmp_path, disk):
     log = Log.open(tmp_path)
     contents = [b"%d" % i for i in range(200)]
-    await asyncio.gather(*(log.append(content) for content in contents))
+    await asyncio.gather(*(log.append(content, 1) for content in contents))
     assert payloads(log) == contents
-    assert len(synced) <= 2
+    assert disk.made["fdatasync"] <= 2
     await log.close()
 
 
-@pytest.mark.parametrize(("fsync", "synced"), [(Fsync.ALWAYS, 1), (Fsync.OS, 0)])
-async def test_fsync_policy(tmp_path, monkeypatch, fsync, synced):
-    calls = []
-    monkeypatch.setattr(os, "fdatasync", calls.append)
+@pytest.mark.parametrize(("fsync", "synced"), [(Fsync.ALWAYS, 1), (Fsync.INTERVAL, 1), (Fsync.OS, 0)])
+async def test_fsync_policy(tmp_path, disk, fsync, synced):
     await write(tmp_path, b"payload", fsync=fsync)
-    assert len(calls) == synced
+    assert disk.made["fdatasync"] == synced
+
+
+async def test_what_was_found_at_the_start_is_made_durable(tmp_path, disk):
+    await write(tmp_path, b"payload", fsync=Fsync.OS)
+    await Log.open(tmp_path).close()
+    assert disk.made["fdatasync"] == 1
+
+
+async def test_an_interval_has_one_fsync(tmp_path, disk):
+    log = Log.open(tmp_path, Fsync.INTERVAL, interval=1000.0)
+    await log.append(b"the first waits for nobody", 1)
+    appends = [asyncio.create_task(log.append(b"%d" % i, 1)) for i in range(5)]
+    await asyncio.sleep(0.05)
+    assert (disk.made["fdatasync"], len(payloads(log))) == (1, 1)
+    assert not any(append.done() for append in appends)
+    await log.close()  # does not wait for the interval's end, and loses nothing
+    await asyncio.gather(*appends)
+    assert disk.made["fdatasync"] == 2
+    log = Log.open(tmp_path)
+    assert payloads(log)[1:] == [b"0", b"1", b"2", b"3", b"4"]
+    await log.close()
+
+
+async def test_intervals_follow_each_other(tmp_path, disk):
+    log = Log.open(tmp_path, Fsync.INTERVAL, interval=0.01)
+    for i in range(3):
+        await log.append(b"%d" % i, 1)
+    assert disk.made["fdatasync"] == 3
+    await log.close()
 
 
 async def test_a_cancelled_append_does_not_disturb_the_others(tmp_path):
     log = Log.open(tmp_path)
-    tasks = [asyncio.create_task(log.append(b"%d" % i)) for i in range(3)]
+    tasks = [asyncio.create_task(log.append(b"%d" % i, 1)) for i in range(3)]
     await asyncio.sleep(0)
     tasks[1].cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert results[0] is results[2] is None
     assert isinstance(results[1], asyncio.CancelledError)
-    assert payloads(log) == [b"0", b"1", b"2"]
+    assert {b"0", b"2"} <= set(payloads(log)) <= {b"0", b"1", b"2"}
     await log.close()
 
 
 @pytest.mark.parametrize(
     "tail",
-    [b"\xf5", b"\xf5EGL" + b"\x07" * 12, b"\0" * 4096, b"\xf5EGL" * 50, os.urandom(300)],
+    [b"\xf5", b"\xf5EL2" + b"\x07" * 12, b"\0" * 4096, b"\xf5EL2" * 50, os.urandom(300)],
     ids=["one byte", "half a header", "zeros", "markers", "noise"],
 )
 async def test_a_torn_tail_is_cut_and_said(tmp_path, caplog, tail):
@@ -107,7 +130,8 @@ async def test_a_torn_tail_is_cut_and_said(tmp_path, caplog, tail):
         log = Log.open(tmp_path)
     assert f"cut a torn tail of {len(tail)} bytes" in caplog.text
     assert log.end == ends[-1]
-    await log.append(b"after")
+    assert segments(tmp_path)[0].stat().st_size == log.size == ends[-1].offset
+    await log.append(b"after", 1)
     assert payloads(log) == [*PAYLOADS, b"after"]
     assert not log.damaged
     await log.close()
@@ -119,24 +143,49 @@ async def test_half_a_frame_is_cut(tmp_path, missing):
     path = segments(tmp_path)[0]
     os.truncate(path, path.stat().st_size - missing)
     log = Log.open(tmp_path)
-    assert log.next_number == 3
-    await log.append(b"after")
+    assert log.next_number == 3 * RECORDS
+    await log.append(b"after", 1)
     assert payloads(log) == [*PAYLOADS[:3], b"after"]
     await log.close()
 
 
-@pytest.mark.parametrize("byte", [0, 4, 8, 11, 12, 20, HEADER.size], ids=lambda byte: f"byte {byte}")
-async def test_a_flipped_bit_costs_its_frame_only(tmp_path, caplog, byte):
+@pytest.mark.parametrize("byte", [0, 4, 8, 11, 12, 16, 24, HEADER.size], ids=lambda byte: f"byte {byte}")
+async def test_a_flipped_bit_costs_its_frame_only_and_is_set_aside(tmp_path, caplog, byte):
     ends = await write(tmp_path, *PAYLOADS)
-    with segments(tmp_path)[0].open("r+b") as file:
-        file.seek(ends[2].offset + byte)
-        flipped = file.read(1)[0] ^ 0x10
-        file.seek(ends[2].offset + byte)
-        file.write(bytes([flipped]))
+    segment = segments(tmp_path)[0]
+    flip(segment, ends[2].offset + byte)
     log = Log.open(tmp_path)
     assert payloads(log) == payloads(log) == [*PAYLOADS[:2], PAYLOADS[3]]
     assert log.damaged == {ends[2]}
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+    (kept,) = (tmp_path / "damaged").iterdir()
+    assert (kept.name, kept.stat().st_mode & 0o777) == (f"0-{ends[2].offset}.bin", 0o600)
+    assert kept.read_bytes() == segment.read_bytes()[ends[2].offset : ends[3].offset]
+    numbers = [(frame.number, frame.next_number) for frame in log.read(START)]
+    assert numbers[2][0] - numbers[1][1] == RECORDS  # a follower sees how many it lost
+    await log.close()
+
+
+async def test_a_damaged_last_frame_may_have_been_answered_for_and_is_kept(tmp_path, caplog):
+    ends = await write(tmp_path, *PAYLOADS)
+    flip(segments(tmp_path)[0], ends[3].offset + HEADER.size)
+    log = Log.open(tmp_path)
+    assert (log.end, log.damaged) == (ends[3], {ends[3]})
+    assert "set aside in" in caplog.text
+    assert (tmp_path / "damaged" / f"0-{ends[3].offset}.bin").stat().st_size == HEADER.size + 600
+    await log.append(b"after", 1)
+    assert payloads(log) == [*PAYLOADS[:3], b"after"]
+    await log.close()
+
+
+async def test_damage_that_cannot_be_set_aside_is_still_counted(tmp_path, monkeypatch, caplog):
+    ends = await write(tmp_path, *PAYLOADS)
+    flip(segments(tmp_path)[0], ends[0].offset)
+    monkeypatch.setattr(damage, "KEPT_BYTES", 10)
+    log = Log.open(tmp_path)
+    assert payloads(log) == PAYLOADS[1:]
+    assert len(log.damaged) == 1
+    assert "not set aside" in caplog.text
     await log.close()
 
 
@@ -152,7 +201,7 @@ async def test_a_damaged_end_of_an_older_segment_is_counted(tmp_path):
 async def test_segments_roll_and_those_that_were_passed_are_deleted(tmp_path):
     contents = [b"%03d" % i for i in range(10)]
     await write(tmp_path, *contents, segment_bytes=3 * (HEADER.size + 3))
-    assert [path.stem.lstrip("0") for path in segments(tmp_path)] == ["", "3", "6", "9"]
+    assert [path.stem.lstrip("0") for path in segments(tmp_path)] == ["", "9", "18", "27"]
     log = Log.open(tmp_path)
     assert payloads(log) == contents
     seventh = list(log.read(START))[6].next
@@ -160,58 +209,34 @@ async def test_segments_roll_and_those_that_were_passed_are_deleted(tmp_path):
     assert payloads(log) == contents[6:]
     log.forget(log.end)
     assert payloads(log) == contents[9:]
-    assert log.next_number == 10
+    assert (log.next_number, log.dropped, log.size) == (10 * RECORDS, 0, HEADER.size + 3)
     await log.close()
 
 
 async def test_numbers_go_on_behind_an_empty_last_segment(tmp_path):
     await write(tmp_path, b"one", b"two")
-    (tmp_path / f"{2:020d}.log").touch()  # a crash between rolling and writing
+    (tmp_path / f"{6:020d}.log").touch()  # a crash between rolling and writing
     (tmp_path / f"{0:020d}.log").unlink()
     await write(tmp_path, b"three")
     log = Log.open(tmp_path)
-    assert [(frame.number, frame.payload) for frame in log.read(START)] == [(2, b"three")]
+    assert [(frame.number, frame.payload) for frame in log.read(START)] == [(6, b"three")]
     await log.close()
 
 
-async def test_a_full_disk_fails_the_append_and_later_ones_work(tmp_path):
+async def test_other_files_in_the_directory_are_left_alone(tmp_path):
+    for name in ("notes.log", "0.log", "segment.new"):
+        (tmp_path / name).write_bytes(b"not the log's")
+    await write(tmp_path, b"one")
     log = Log.open(tmp_path)
-    await log.append(b"before")
-    size = log.end.offset
-    with files_end_at(size + 1000):
-        with pytest.raises(AppendFailed, match=r"cannot append to the log in .*: File too large"):
-            await log.append(b"x" * 5000)
-        assert segments(tmp_path)[0].stat().st_size == size
-        await log.append(b"small")
-    await log.append(b"y" * 5000)
-    assert payloads(log) == [b"before", b"small", b"y" * 5000]
-    assert [frame.number for frame in log.read(START)] == [0, 1, 2]
+    assert payloads(log) == [b"one"]
+    assert (tmp_path / "notes.log").read_bytes() == b"not the log's"
     await log.close()
 
 
-async def test_no_space_fails_every_append_of_the_group(tmp_path, monkeypatch):
-    log = Log.open(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(log_module, "write_at", no_space)
-        results = await asyncio.gather(*(log.append(b"x") for _ in range(3)), return_exceptions=True)
-    assert [str(result) for result in results] == [
-        f"cannot append to the log in {tmp_path}: No space left on device"
-    ] * 3
-    await log.append(b"after")
-    assert payloads(log) == [b"after"]
-    await log.close()
-
-
-async def test_a_full_disk_while_rolling(tmp_path, monkeypatch):
-    log = Log.open(tmp_path, segment_bytes=1)
-    await log.append(b"one")
-    with monkeypatch.context() as patch:
-        patch.setattr(log_module, "sync_directory", no_space)
-        with pytest.raises(AppendFailed):
-            await log.append(b"lost")
-    await log.append(b"two")
-    assert payloads(log) == [b"one", b"two"]
-    await log.close()
+async def test_files_are_for_their_owner_only(tmp_path):
+    await write(tmp_path / "log", b"one")
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o700
+    assert segments(tmp_path / "log")[0].stat().st_mode & 0o777 == 0o600
 
 
 async def test_the_second_opener_gets_a_clear_error(tmp_path):
@@ -222,9 +247,26 @@ async def test_the_second_opener_gets_a_clear_error(tmp_path):
     await Log.open(tmp_path).close()
 
 
-async def test_a_payload_beyond_the_limit_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("payload", "records", "message"),
+    [
+        (bytes(MAX_PAYLOAD + 1), 1, "exceeds the log's limit"),
+        (b"x", 0, "has 1 to"),
+        (b"x", -1, "has 1 to"),
+        (b"x", MAX_RECORDS + 1, "has 1 to"),
+    ],
+    ids=["too large", "no records", "negative", "too many records"],
+)
+async def test_what_is_no_payload_is_refused(tmp_path, payload, records, message):
     log = Log.open(tmp_path)
-    with pytest.raises(ValueError, match="exceeds the log's limit"):
-        await log.append(bytes(MAX_PAYLOAD + 1))
+    with pytest.raises(ValueError, match=message):
+        await log.append(payload, records)
     assert payloads(log) == []
     await log.close()
+
+
+async def test_a_closed_log_takes_nothing(tmp_path):
+    log = Log.open(tmp_path)
+    await log.close()
+    with pytest.raises(AppendFailed, match="is closed"):
+        await log.append(b"x", 1)

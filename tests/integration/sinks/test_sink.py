@@ -13,6 +13,7 @@ from eagleray.actors.sinks.base import RowsRejected, SchemaMismatch, StoreUnavai
 from eagleray.actors.sinks.log import AppendFailed, Log
 from eagleray.actors.sinks.sqlite import SqliteWriter
 from eagleray.pipelines.tables import Envelope, Query, Table, encode_batch, seal
+from tests.faulty_disk import FaultyDisk
 
 
 @pytest.fixture(autouse=True)
@@ -288,20 +289,41 @@ async def test_appends_in_flight_are_bounded(start, batch, monkeypatch):
     assert appending == 3 * APPENDS_IN_FLIGHT
 
 
-async def test_a_failed_append_is_not_answered_and_may_be_put_again(start, batch, monkeypatch):
+async def test_a_full_disk_delays_the_answer_and_loses_nothing(start, batch, monkeypatch):
+    disk = FaultyDisk(monkeypatch)
+    monkeypatch.setattr("eagleray.actors.sinks.log.RETRY_FIRST", 0.002)
     sink = await start()
-
-    def no_space(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "no space")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("eagleray.actors.sinks.log.write_at", no_space)
-        with pytest.raises(AppendFailed):
-            await sink.put(batch(1))
-    await sink.put(batch(1))
+    disk.fail("pwrite", errno.ENOSPC)
+    put = asyncio.create_task(sink.put(batch(1)))
+    await until(lambda: disk.failed["pwrite"] >= 2)
+    assert not put.done()
+    disk.heal()
+    await put
     await sink.flush()
     assert await ids(sink) == [1]
     assert (await sink.stats()).batches == 1
+
+
+async def test_closing_on_a_full_disk_fails_the_put(start, batch, monkeypatch):
+    disk = FaultyDisk(monkeypatch)
+    sink = await start()
+    disk.fail("pwrite", errno.ENOSPC)
+    put = asyncio.create_task(sink.put(batch(1)))
+    await until(lambda: disk.failed["pwrite"] >= 1)
+    await sink.close()
+    with pytest.raises(AppendFailed, match="No space left on device"):
+        await put
+    disk.heal()
+    sink = await start()
+    await sink.put(batch(1))
+
+
+async def test_a_batch_without_rows_is_answered_and_not_logged(start, batch, tmp_path):
+    sink = await start()
+    await sink.put(batch())
+    await sink.put(encode_batch([]))
+    assert (await sink.stats()).batches == 2
+    assert list((tmp_path / "log").glob("*.log")) == []
 
 
 @pytest.mark.parametrize(

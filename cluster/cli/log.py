@@ -1,0 +1,109 @@
+"""`eagleray log`: what the durable log holds, and whether it is sound."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import typer
+
+from eagleray.actors.sinks import log_reader
+from eagleray.actors.sinks.log_reader import LogMissing, LogView, Verdict
+from eagleray.cluster.cli.config import JsonOption
+from eagleray.cluster.cli.console import Exit, TableWriter, fail, print_json
+from eagleray.cluster.cli.pool import Data
+from eagleray.cluster.cli.sources import clock
+from eagleray.cluster.paths import data_dir, log_dir
+
+Found = TypeVar("Found")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    family = typer.Typer(no_args_is_help=True, help="Look into the durable log, also while it is in use.")
+    family.command("inspect")(inspect)
+    family.command("verify")(verify)
+    app.add_typer(family, name="log")
+
+
+def inspect(data: Data = None, as_json: JsonOption = False) -> None:
+    """Show what the log holds: segments, records, damage, and how far each store lags behind.
+
+    A segment goes once every store has taken it, so an old one means a store that is down: see its cursor.
+    """
+    view = looked_at(data, log_reader.inspect)
+    if as_json:
+        print_json(msgspec.to_builtins(view))
+        return
+    sys.stdout.write("".join(f"{line}\n" for line in summary(view)))
+    show(
+        ("file", "first record", "records", "bytes", "from", "to"),
+        [(s.file, s.first, s.records, s.bytes, clock(s.since), clock(s.until)) for s in view.segments],
+    )
+    show(
+        ("store", "segment", "offset", "records behind", "seconds behind"),
+        [(c.name, c.segment, c.offset, c.lag_records, c.lag_seconds) for c in view.cursors],
+    )
+
+
+def verify(data: Data = None, as_json: JsonOption = False) -> None:
+    """Read the whole log and say whether it is sound; exit 0 if so, 1 if not, 2 where there is no log.
+
+    Every frame is held against its CRC, and no record number may be missing. An unfinished frame at the end
+    is no damage: it is being written, or was when its writer died, and then the next start cuts it off.
+    """
+    verdict = looked_at(data, log_reader.verify)
+    if as_json:
+        print_json(msgspec.to_builtins(verdict))
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in findings(verdict)))
+    raise typer.Exit(Exit.NOTHING_ALIVE if verdict.flaws else Exit.DONE)
+
+
+def looked_at(flag: Path | None, look: Callable[[Path], Found]) -> Found:
+    """What `look` finds in the log of the data directory; what stands in the way ends the command."""
+    log = log_dir(data_dir(flag))
+    try:
+        return look(log)
+    except LogMissing as error:
+        fail(str(error), "Type `eagleray run` to begin one, or give --data DIR.")
+    except OSError as error:
+        fail(f"cannot read the log in {log}: {error.strerror}")
+
+
+def summary(view: LogView) -> list[str]:
+    """What stands above the tables."""
+    lines = [f"{view.directory}: {view.records} records, {view.bytes} bytes, segments: {len(view.segments)}"]
+    if view.tail:
+        lines.append(unfinished(view.tail))
+    if view.damaged:
+        lines.append(f"damaged: {view.damaged} stretches, {view.damaged_bytes} bytes, set aside in damaged/")
+    return lines
+
+
+def findings(verdict: Verdict) -> list[str]:
+    """A verdict for people: one line for each place that is not as it should be."""
+    counted = f"{verdict.records} records in {verdict.frames} frames, segments: {verdict.segments}"
+    lines = [f"{verdict.directory}: {'damaged' if verdict.flaws else 'sound'}; {counted}"]
+    for flaw in verdict.flaws:
+        what = f"{flaw.bytes} damaged bytes" if flaw.bytes else "missing"
+        lost = "an unknown number of" if flaw.records is None else flaw.records
+        lines.append(f"  segment {flaw.segment}, offset {flaw.offset}: {what}, {lost} records lost")
+    if verdict.tail:
+        lines.append(unfinished(verdict.tail))
+    return lines
+
+
+def unfinished(tail: int) -> str:
+    """What a torn tail means."""
+    return f"unfinished: {tail} bytes at the end, being written or cut off at the next start; no damage"
+
+
+def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write a table, if there is anything in it."""
+    table = TableWriter(sys.stdout, columns)
+    for values in rows:
+        table.write(dict(zip(columns, values, strict=True)))
+    if rows:
+        table.close()
