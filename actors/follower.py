@@ -26,6 +26,7 @@ NOT_FROM_THE_START = (
     "store %s is new, and the first %d rows have left the log: "
     "`eagleray log replay` copies them from another store"
 )
+GONE = "store %s: %d rows were gone from the log before it could take them: see `eagleray log verify`"
 
 
 class StoreStats(msgspec.Struct, frozen=True):
@@ -43,7 +44,7 @@ class Group(NamedTuple):
     """Envelopes that go into one transaction."""
 
     envelopes: list[Envelope]
-    first_number: int
+    missed: int  # rows that are gone from the log
     next: Position
     next_number: int
 
@@ -175,11 +176,9 @@ class Follower:
     async def _advance(self) -> None:
         """Write the next group and move the cursor behind it."""
         group = await asyncio.to_thread(self._next_group)
-        if missed := group.first_number - self._number:
-            self._missed += missed
-            logger.error(
-                "store %s: %d rows were gone from the log before it could take them", self.name, missed
-            )
+        if group.missed:
+            self._missed += group.missed
+            logger.error(GONE, self.name, group.missed)
         await self._write(group.envelopes)
         await asyncio.to_thread(self._cursor.save, group.next, group.next_number)
         async with self._advanced:
@@ -192,16 +191,17 @@ class Follower:
     def _next_group(self) -> Group:
         """What stands behind the cursor, up to the size of a group."""
         envelopes: list[Envelope] = []
-        end, first, number = self._log.end, None, self._number
+        end, number, missed = self._log.end, self._number, 0
         for frame in self._log.read(self.position):
-            if first is None:
-                first, self._oldest = frame.number, frame.appended_at
+            if not envelopes:
+                self._oldest = frame.appended_at
             envelopes += decode_batch(frame.payload)  # the sink took nothing else
-            number = frame.number + frame.records
-            if number - first >= self._writer.group_rows:
-                return Group(envelopes, first, frame.next, number)
+            missed += frame.number - number
+            number = frame.next_number
+            if number - missed - self._number >= self._writer.group_rows:
+                return Group(envelopes, missed, frame.next, number)
             end = max(end, frame.next)
-        return Group(envelopes, self._number if first is None else first, end, number)
+        return Group(envelopes, missed, end, number)
 
     async def _write(self, envelopes: Sequence[Envelope]) -> None:
         """Write rows in one transaction; find and set aside those for which the store rejects it."""

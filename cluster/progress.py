@@ -86,6 +86,8 @@ def problems(progress: Progress) -> dict[str, str]:
     for checker in progress.checkers:
         if checker.held_back:
             found["fewer connections"] = f"{checker.name}: {checker.held_back}"
+    if progress.sink and progress.sink.log_blocked:
+        found["intake waits"] = progress.sink.log_blocked
     for name, store in (progress.sink.stores if progress.sink else {}).items():
         if store.failing:
             found[f"store {name}"] = store.failing

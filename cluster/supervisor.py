@@ -22,6 +22,7 @@ from eagleray.pipelines.tables import encode_batch, seal
 BEAT = 0.25  # seconds between rounds: an actor that was killed is back at work that much after it is back
 CALL_LIMIT = 60.0  # seconds for one round of answers; an actor's restart and recovery fit
 STOP_LIMIT = 15.0  # seconds for a clean end after an interrupt
+RECORD_LIMIT = 5.0  # seconds for that
 RECORD_EVERY = 60.0  # seconds between updates of the run's own row in the stores
 
 
@@ -142,7 +143,9 @@ class Supervisor:
             progress.outcomes["ok"],
             msgspec.json.encode(progress.outcomes).decode(),
         )
-        await self._fleet.sink.put.remote(encode_batch([seal(NAME, CYCLES, [row], fence)]))
+        batch = encode_batch([seal(NAME, CYCLES, [row], fence)])
+        with suppress(TimeoutError):  # a disk that is full holds up every put; the figures come again
+            await asyncio.wait_for(self._fleet.sink.put.remote(batch), RECORD_LIMIT)
 
     def _settled(self) -> bool:
         """Every source was polled, and the frontier of this very life knows what they list."""

@@ -111,10 +111,11 @@ def batches(endpoints: int) -> Iterator[tuple[list[bytes], list[bytes]]]:
     """Distinct keys and hints, made afresh as a decoder would make them."""
     for first in range(0, endpoints, BATCH):
         numbers = range(first, min(first + BATCH, endpoints))
+        hint = HINT.pack(1, 0, b"", 7, 1)
         hosts = (f"{n >> 24}.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}" for n in numbers)
         yield (
             [endpoint_key(Endpoint(host, 80)) for host in hosts],
-            [HINT.pack(1, 0, b"", 7, 1) for _ in numbers],
+            [hint for _ in numbers],
         )
 
 

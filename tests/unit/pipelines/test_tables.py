@@ -61,7 +61,7 @@ def test_rows_of_an_older_version_get_the_defaults_of_what_they_lack():
     ids=["newer", "other table", "too short", "too long", "no msgpack", "not UTF-8"],
 )
 def test_what_are_no_rows_of_a_table_is_said(envelope):
-    with pytest.raises(ValueError, match="things|others"):
+    with pytest.raises(ValueError, match=r"things|others"):
         open_rows(envelope, TABLE)
 
 
