@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
 
-from eagleray.actors.sinks.base import Cursor, RowsRejected, Schema, SchemaMismatch, StoreError, Writer
-from eagleray.actors.sinks.dead_letters import DeadLetters, halves
+from eagleray.actors.sinks.base import Cursor, Schema, SchemaMismatch, StoreError, Writer
+from eagleray.actors.sinks.dead_letters import DeadLetters
 from eagleray.actors.sinks.frames import Position
 from eagleray.actors.sinks.log import Log
 from eagleray.pipelines.tables import Envelope, decode_batch
@@ -57,11 +57,10 @@ class Follower:
         self._log = log
         self._writer = writer
         self._schema = schema
-        self._tables = {table.name: table for table in schema.tables}
         self._on_advance = on_advance
         place = blake2b(writer.identity.encode(), digest_size=4).hexdigest()
         self._cursor = Cursor(log.directory / f"{writer.name}-{place}.cursor")
-        self._dead = DeadLetters(log.directory / "dead-letters" / f"{writer.name}.ndjson")
+        self._dead = DeadLetters(log.directory / "dead-letters" / f"{writer.name}.ndjson", schema.tables)
         # A torn tail may have been cut off below the cursor; what is appended there is new.
         position, number = self._cursor.load()
         self.position = min(position, log.end)
@@ -72,7 +71,7 @@ class Follower:
         if number is None and begin:
             logger.warning(NOT_FROM_THE_START, self.name, begin)
         self._opened = False
-        self._rows = self._rejected = self._missed = 0
+        self._rows = self._missed = 0
         self._failing = ""
         self._prune_at = 0.0
         self._waiting = 0  # callers of `caught_up`
@@ -118,7 +117,7 @@ class Follower:
         behind = self.position < self._log.end
         return StoreStats(
             rows=self._rows,
-            rejected=self._rejected,
+            rejected=self._dead.rejected,
             missed=self._missed,
             lag_rows=self._log.next_number - self._number if behind else 0,
             lag_seconds=max(0.0, now - self._oldest) if behind else 0.0,
@@ -179,7 +178,8 @@ class Follower:
         if group.missed:
             self._missed += group.missed
             logger.error(GONE, self.name, group.missed)
-        await self._write(group.envelopes)
+        await self._dead.sort_out(self._writer, group.envelopes)
+        self._rows += sum(envelope.n for envelope in group.envelopes)
         await asyncio.to_thread(self._cursor.save, group.next, group.next_number)
         async with self._advanced:
             self.position, self._number = group.next, group.next_number
@@ -202,30 +202,6 @@ class Follower:
                 return Group(envelopes, missed, frame.next, number)
             end = max(end, frame.next)
         return Group(envelopes, missed, end, number)
-
-    async def _write(self, envelopes: Sequence[Envelope]) -> None:
-        """Write rows in one transaction; find and set aside those for which the store rejects it."""
-        try:
-            await self._writer.write(envelopes)
-        except RowsRejected as error:
-            if parts := halves(envelopes, self._tables):
-                for part in parts:
-                    await self._write(part)
-                return
-            await self._set_aside(envelopes[0], str(error))
-        self._rows += sum(envelope.n for envelope in envelopes)
-
-    async def _set_aside(self, envelope: Envelope, reason: str) -> None:
-        await asyncio.to_thread(self._dead.add, envelope, self._tables.get(envelope.table), reason)
-        self._rejected += envelope.n
-        logger.error(
-            "store %s never takes %d row(s) of %s, they stand in %s: %s",
-            self.name,
-            envelope.n,
-            envelope.table,
-            self._dead.path,
-            reason,
-        )
 
     async def _prune(self) -> None:
         now = time.time()

@@ -1,45 +1,17 @@
-"""All rows of a store, taken out page by page: for backups, and for stores that are switched on later."""
+"""All rows of a store or of the log, for backups, and for stores that are switched on later."""
 
-import gzip
-import os
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import BinaryIO, cast
-
-import msgspec
 
 from eagleray.actors.sinks.base import Schema, Writer
-from eagleray.actors.sinks.files import sync_directory
-from eagleray.pipelines.tables import Envelope, seal
+from eagleray.actors.sinks.dead_letters import DeadLetters
+from eagleray.actors.sinks.frames import Damage
+from eagleray.actors.sinks.log_reader import read_log
+from eagleray.pipelines.tables import Envelope, decode_batch, seal
 
 PAGE = 5_000  # rows taken out at a time: about 2 MB
-FORMAT = 1
-MAX_FRAME = 64 << 20  # bytes
-LEVEL = 3  # of gzip: a tenth of the size at 60 MB/s
-
-_encode = msgspec.msgpack.Encoder().encode
 
 Count = Callable[[int], None]  # told how many rows have been copied so far
-
-
-class BackupError(Exception):
-    """Raised when a file is no whole backup of this pipeline."""
-
-
-class Head(msgspec.Struct, array_like=True):
-    """What a backup begins with."""
-
-    format: int
-    pipeline: str
-    made_at: float  # Unix seconds
-
-
-class End(msgspec.Struct, array_like=True):
-    """What a whole backup ends with: a file without it was cut off."""
-
-    rows: int
 
 
 async def envelopes(writer: Writer, schema: Schema) -> AsyncIterator[Envelope]:
@@ -51,117 +23,38 @@ async def envelopes(writer: Writer, schema: Schema) -> AsyncIterator[Envelope]:
             after = table.key_of(rows[-1])
 
 
-async def copy(source: Writer, target: Writer, schema: Schema, count: Count) -> int:
-    """Write every row of one open store to another; how many it were."""
+async def copy(source: Writer, target: Writer, schema: Schema, dead: DeadLetters, count: Count) -> int:
+    """Write every row of one open store to another; how many it were.
+
+    Raises:
+        StoreError: one of them does not answer.
+    """
     total = 0
     async for envelope in envelopes(source, schema):
-        await target.write([envelope])
+        await dead.sort_out(target, [envelope])
         total += envelope.n
         count(total)
     return total
 
 
-async def back_up(writer: Writer, schema: Schema, path: Path, count: Count) -> int:
-    """Write every row of an open store to a file, which is there whole or not at all; how many it were.
-
-    The file is gzip of frames: a length (u32, little endian), then msgpack of `Head`, of envelopes, of `End`.
+async def replay(log: Path, target: Writer, dead: DeadLetters, count: Count) -> int:
+    """Write what a log holds to an open store, also while the log is in use; how many rows it were.
 
     Raises:
+        LogMissing: there is no log.
         StoreError: the store does not answer.
-        OSError: the disk is full or broken.
     """
     total = 0
-    with replaced(path) as file, gzip.open(file, "wb", LEVEL) as packed:
-        stream = cast("BinaryIO", packed)
-        write_frame(stream, Head(FORMAT, schema.pipeline, time.time()))
-        async for envelope in envelopes(writer, schema):
-            write_frame(stream, envelope)
-            total += envelope.n
+    group: list[Envelope] = []
+    rows = 0
+    for item in read_log(log):
+        if isinstance(item, Damage):
+            continue  # `eagleray log verify` says what is damaged
+        group += decode_batch(item.payload)
+        rows += item.records
+        if rows >= target.group_rows:
+            await dead.sort_out(target, group)
+            total, group, rows = total + rows, [], 0
             count(total)
-        write_frame(stream, End(total))
-    return total
-
-
-async def restore(path: Path, writer: Writer, schema: Schema, count: Count) -> int:
-    """Write every row of a backup to an open store; rows that it has in a newer state stay. How many it were.
-
-    Raises:
-        BackupError: the file is no whole backup of this pipeline; nothing was written.
-        StoreError: the store does not take the rows.
-    """
-    for _ in read_backup(path, schema):
-        pass  # to the end, before the first row is written
-    total = 0
-    for envelope in read_backup(path, schema):
-        await writer.write([envelope])
-        total += envelope.n
-        count(total)
-    return total
-
-
-def read_backup(path: Path, schema: Schema) -> Iterator[Envelope]:
-    """The envelopes of a backup.
-
-    Raises:
-        BackupError: it is none, or not whole, or of another pipeline or a newer program.
-    """
-    try:
-        with gzip.open(path, "rb") as packed:
-            yield from read_envelopes(cast("BinaryIO", packed), schema)
-    except (OSError, EOFError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no backup, or was cut off"
-        raise BackupError(f"{path}: {reason}") from error
-
-
-def read_envelopes(stream: BinaryIO, schema: Schema) -> Iterator[Envelope]:
-    """The envelopes between head and end."""
-    versions = {table.name: table.version for table in schema.tables}
-    head = msgspec.msgpack.decode(read_frame(stream), type=Head)
-    if (head.format, head.pipeline) != (FORMAT, schema.pipeline):
-        raise BackupError(
-            f"a backup of {head.pipeline} in format {head.format}, which this program does not read"
-        )
-    total = 0
-    while len(fields := msgspec.msgpack.decode(frame := read_frame(stream))) > 1:
-        envelope = msgspec.msgpack.decode(frame, type=Envelope)
-        if envelope.version > versions.get(envelope.table, 0):
-            raise BackupError(f"a newer Eagleray made this backup: table {envelope.table} {envelope.version}")
-        yield envelope
-        total += envelope.n
-    if fields != [total]:
-        raise BackupError(f"{total} rows where {fields} were written")
-
-
-def write_frame(stream: BinaryIO, item: Head | Envelope | End) -> None:
-    """Append one frame."""
-    body = _encode(item)
-    stream.write(len(body).to_bytes(4, "little") + body)
-
-
-def read_frame(stream: BinaryIO) -> bytes:
-    """The next frame.
-
-    Raises:
-        EOFError: there is no whole one.
-    """
-    head = stream.read(4)
-    size = int.from_bytes(head, "little")
-    body = stream.read(min(size, MAX_FRAME))
-    if len(head) < 4 or len(body) < size:
-        raise EOFError
-    return body
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name once it is whole and on the disk; only its owner may read it."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 (a mode for the file)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_directory(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    await dead.sort_out(target, group)
+    return total + rows

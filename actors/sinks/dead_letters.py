@@ -1,6 +1,8 @@
 """Rows that a store will never take: kept in a file, with the reason, for somebody to look at."""
 
+import asyncio
 import base64
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -9,7 +11,12 @@ from typing import Any
 
 import msgspec
 
+from eagleray.actors.sinks.base import RowsRejected, Writer
 from eagleray.pipelines.tables import Envelope, Table, open_rows, seal
+
+logger = logging.getLogger(__name__)
+
+SET_ASIDE = "store %s never takes %d row(s) of %s, they stand in %s: %s"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -20,22 +27,38 @@ class DeadLetters:
     After a crash a row may stand there twice. The file is made with the first row; rows may hold secrets.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, tables: Sequence[Table]) -> None:
+        self.rejected = 0  # rows that were set aside since the start
+        self._path = path
+        self._tables = {table.name: table for table in tables}
 
-    def add(self, envelope: Envelope, table: Table | None, reason: str) -> None:
-        """Append the rows of an envelope, durably.
+    async def sort_out(self, writer: Writer, envelopes: Sequence[Envelope]) -> None:
+        """Write rows in one transaction; those for which the store rejects it are found and set aside.
 
         Raises:
+            StoreError: the store does not take even the others now.
             OSError: the disk is full or broken.
         """
+        try:
+            await writer.write(envelopes)
+        except RowsRejected as error:
+            parts = halves(envelopes, self._tables)
+            for part in parts:
+                await self.sort_out(writer, part)
+            if not parts:
+                await asyncio.to_thread(self._add, envelopes[0], str(error))
+                logger.error(SET_ASIDE, writer.name, envelopes[0].n, envelopes[0].table, self._path, error)
+
+    def _add(self, envelope: Envelope, reason: str) -> None:
+        """Append the rows of an envelope, durably."""
         head = {"at": time.time(), "table": envelope.table, "reason": reason}
-        lines = b"".join(_encode(head | body) + b"\n" for body in bodies(envelope, table))
-        self.path.parent.mkdir(mode=0o700, exist_ok=True)
-        with open(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:  # noqa: PTH123 (a mode for the file)
-            file.write(lines)
+        found = bodies(envelope, self._tables.get(envelope.table))
+        self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        with open(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:  # noqa: PTH123 (a mode for the file)
+            file.write(b"".join(_encode(head | body) + b"\n" for body in found))
             file.flush()
             os.fsync(file.fileno())
+        self.rejected += envelope.n
 
 
 def bodies(envelope: Envelope, table: Table | None) -> list[dict[str, Any]]:

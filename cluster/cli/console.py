@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+import time
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
@@ -89,6 +90,19 @@ class StatusLine:
 
             self._console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
             self._shown = False
+
+
+class RowCount:
+    """Progress of a copy on stderr: so many rows so far."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._line, self._next = what, StatusLine(), 0.0
+
+    def __call__(self, rows: int) -> None:
+        """Show it, now and then."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + self._line.every
+            self._line.show(f"{self._what}: {rows:,} rows")
 
 
 class RowWriter(Protocol):

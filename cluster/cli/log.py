@@ -1,17 +1,19 @@
-"""`eagleray log`: what the durable log holds, and whether it is sound."""
+"""`eagleray log`: what the durable log holds, whether it is sound, and giving it to a store."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
 
 from eagleray.actors.sinks import log_reader
+from eagleray.actors.sinks.base import StoreError
 from eagleray.actors.sinks.log_reader import LogMissing, LogView, Verdict
 from eagleray.cluster.cli.config import JsonOption
-from eagleray.cluster.cli.console import Exit, TableWriter, fail, print_json
+from eagleray.cluster.cli.console import Exit, RowCount, TableWriter, fail, print_json
 from eagleray.cluster.cli.pool import Data
 from eagleray.cluster.cli.sources import clock
 from eagleray.cluster.paths import data_dir, log_dir
@@ -24,6 +26,7 @@ def register(app: typer.Typer) -> None:
     family = typer.Typer(no_args_is_help=True, help="Look into the durable log, also while it is in use.")
     family.command("inspect")(inspect)
     family.command("verify")(verify)
+    family.command("replay")(replay)
     app.add_typer(family, name="log")
 
 
@@ -59,6 +62,42 @@ def verify(data: Data = None, as_json: JsonOption = False) -> None:
     else:
         sys.stdout.write("".join(f"{line}\n" for line in findings(verdict)))
     raise typer.Exit(Exit.NOTHING_ALIVE if verdict.flaws else Exit.DONE)
+
+
+def replay(
+    store: Annotated[str, typer.Option("--store", metavar="URL", help="The store to fill.")],
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URL", help="Copy all rows of this store first, such as `sqlite`."),
+    ] = None,
+    data: Data = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fill a store that was switched on later: rows of another store, then those that the log still holds.
+
+    Rows that the store has already change nothing, so this may be repeated, and a run may go on meanwhile.
+    """
+    from eagleray.actors.sinks.registry import parse_store
+    from eagleray.cluster.replay import replay_into
+
+    directory = data_dir(data)
+    try:
+        target = parse_store(store, directory.absolute())
+        origin = parse_store(source, directory.absolute()) if source else None
+        rows = asyncio.run(
+            replay_into(target, origin, log_dir(directory), RowCount(f"filling {target.name}"))
+        )
+    except ValueError as error:
+        fail(str(error))
+    except LogMissing as error:
+        fail(str(error), "Give --data DIR.")
+    except (StoreError, OSError) as error:
+        fail(str(error), code=Exit.NOTHING_ALIVE)
+    if as_json:
+        print_json(rows._asdict())
+    else:
+        copied = f"{rows.copied:,} from {origin.name}, " if origin else ""
+        typer.echo(f"{target.name}: {copied}{rows.replayed:,} rows from the log, {rows.rejected:,} set aside")
 
 
 def looked_at(flag: Path | None, look: Callable[[Path], Found]) -> Found:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eagleray.cluster.cli.config import ConfigOption, JsonOption, read_settings
-from eagleray.cluster.cli.console import Exit, Format, StatusLine, note, print_json, row_writer
+from eagleray.cluster.cli.console import Exit, Format, RowCount, note, print_json, row_writer
 
 if TYPE_CHECKING:
     from eagleray.actors.sinks.base import Schema, Writer
@@ -95,14 +95,14 @@ def backup(
     folder = to or read_settings(config, {"data_dir": data} if data else {}).data_dir / "backups"
 
     async def work(store: "StoreUrl", writer: "Writer", schema: "Schema") -> Result:
-        from eagleray.actors.sinks.copying import back_up
+        from eagleray.actors.sinks.backup import back_up
         from eagleray.cluster.stores import require_there
 
         require_there(store)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{writer.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup"
         await writer.open()
-        rows = await back_up(writer, schema, path, Rows(f"backing up {writer.name}"))
+        rows = await back_up(writer, schema, path, RowCount(f"backing up {writer.name}"))
         removed = remove_old(folder, writer.name, path, time.time() - keep * DAY)
         return {"rows": rows, "file": str(path), "bytes": path.stat().st_size, "removed": removed}
 
@@ -119,11 +119,11 @@ def restore(
     """Write the rows of a backup into each store, of whatever kind; newer rows that are there stay."""
 
     async def work(_: "StoreUrl", writer: "Writer", schema: "Schema") -> Result:
-        from eagleray.actors.sinks import copying
+        from eagleray.actors.sinks import backup
 
         await writer.open()
         await writer.migrate(schema)
-        return {"rows": await copying.restore(file, writer, schema, Rows(f"restoring {writer.name}"))}
+        return {"rows": await backup.restore(file, writer, schema, RowCount(f"restoring {writer.name}"))}
 
     finish(for_each(config, store, data, work), as_json)
 
@@ -142,19 +142,6 @@ def prune(
         return {"removed": total}
 
     finish(for_each(config, store, data, work), as_json)
-
-
-class Rows:
-    """Progress: so many rows so far."""
-
-    def __init__(self, what: str) -> None:
-        self._what, self._line, self._next = what, StatusLine(), 0.0
-
-    def __call__(self, rows: int) -> None:
-        """Show it, now and then."""
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + self._line.every
-            self._line.show(f"{self._what}: {rows:,} rows")
 
 
 def for_each(
@@ -184,8 +171,8 @@ def wanted(config: Path | None, urls: list[str] | None, data: Path | None) -> li
 
 async def outcome(store: "StoreUrl", schema: "Schema", work: Work) -> Result:
     """The work's result or its error, with the store's name."""
+    from eagleray.actors.sinks.backup import BackupError
     from eagleray.actors.sinks.base import StoreError
-    from eagleray.actors.sinks.copying import BackupError
     from eagleray.actors.sinks.registry import create_writer
 
     try:

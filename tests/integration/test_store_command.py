@@ -1,0 +1,215 @@
+"""`eagleray store` and `eagleray log replay` as their users type them."""
+
+import asyncio
+import json
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from eagleray.actors.sinks.base import Writer
+from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.migrations import schema_of
+from eagleray.actors.sinks.registry import create_writer, parse_store
+from eagleray.cluster.cli.main import build
+from eagleray.cluster.paths import database, log_dir
+from eagleray.pipelines.proxies.pipeline import ProxyPipeline
+from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
+from eagleray.pipelines.tables import encode_batch, seal
+
+NOW = float(int(time.time()))
+SCHEMA = schema_of(ProxyPipeline())
+
+
+def proxy(number: int, lease: int = 1) -> list[object]:
+    head = [
+        f"192.0.2.{number}",
+        8080,
+        "",
+        "",
+        True,
+        "ok",
+        "http,https",
+        "http",
+        "NL",
+        "elite",
+        "",
+        "192.0.2.9",
+    ]
+    measured = ["a list", 0.9, 0.95, 0.8, 12.5, 250.0, 400.0, number / 256]
+    return [*head, *measured, 2, 0, NOW, NOW, NOW, NOW, NOW + 600, lease]
+
+
+def check(number: int, lease: int = 1) -> list[object]:
+    report = json.dumps({"http": {"outcome": "ok", "total_ms": 250.0}})
+    found = ["node-1", "ok", "elite", "192.0.2.9", 250.0, True, report, "NL", "a list", "{}"]
+    return [f"192.0.2.{number}", 8080, "", lease, NOW, *found]
+
+
+def batch(*numbers: int, lease: int = 1):
+    rows = [proxy(number, lease) for number in numbers], [check(number, lease) for number in numbers]
+    return [seal("proxies", table, part, 0) for table, part in zip((PROXIES, CHECKS), rows, strict=True)]
+
+
+async def written(writer: Writer, envelopes) -> None:
+    await writer.open()
+    await writer.migrate(SCHEMA)
+    await writer.write(envelopes)
+    await writer.close()
+
+
+def fill(url: str, envelopes) -> None:
+    asyncio.run(written(create_writer(parse_store(url, Path())), envelopes))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run a command with a data directory of its own."""
+    monkeypatch.setenv("EAGLERAY_DATA_DIR", str(tmp_path / "data"))
+    app = build(["store", "log", "pool"])
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+def answers(run, url: str) -> tuple[str, str]:
+    """What a pool answers to the commands that read it."""
+    listed = run("list", "--store", url, "--format", "json")
+    explained = run("explain", "192.0.2.7:8080", "--store", url, "--json")
+    assert (listed.exit_code, explained.exit_code) == (0, 0), listed.output + explained.output
+    return listed.stdout, explained.stdout
+
+
+def outcome(result) -> dict[str, object]:
+    """The one store's result."""
+    [store] = json.loads(result.stdout)["stores"]
+    return store
+
+
+def test_a_backup_restored_into_an_empty_store_gives_the_same_answers(run, tmp_path):
+    old, new = f"sqlite:{tmp_path}/old.sqlite", f"sqlite:{tmp_path}/new.sqlite"
+    fill(old, batch(*range(1, 200)))
+    made = outcome(run("store", "backup", "--store", old, "--json"))
+    assert made["rows"] == 2 * 199
+    assert Path(made["file"]).stat().st_mode & 0o777 == 0o600
+    assert outcome(run("store", "restore", made["file"], "--store", new, "--json"))["rows"] == 2 * 199
+    assert answers(run, new) == answers(run, old)
+
+
+def test_restoring_keeps_what_is_newer(run, tmp_path):
+    store = f"sqlite:{tmp_path}/pool.sqlite"
+    fill(store, batch(7))
+    made = outcome(run("store", "backup", "--store", store, "--json"))
+    fill(store, batch(7, lease=2))
+    before = answers(run, store)
+    assert run("store", "restore", made["file"], "--store", store).exit_code == 0
+    assert answers(run, store) == before
+
+
+def test_old_backups_of_the_store_go_and_others_stay(run, tmp_path):
+    store, folder = f"sqlite:{tmp_path}/pool.sqlite", tmp_path / "data" / "backups"
+    fill(store, batch(1))
+    folder.mkdir(parents=True)
+    for name, days in (("sqlite-20200101T000000Z", 8), ("sqlite-20200102T000000Z", 6), ("redis-2020", 99)):
+        path = folder / f"{name}.backup"
+        path.touch()
+        os.utime(path, (0, time.time() - days * 86_400))
+    assert outcome(run("store", "backup", "--store", store, "--json"))["removed"] == 1
+    left = sorted(path.name for path in folder.iterdir())
+    assert left[:2] == ["redis-2020.backup", "sqlite-20200102T000000Z.backup"]
+    assert len(left) == 3
+    assert outcome(run("store", "backup", "--store", store, "--keep", "0", "--json"))["removed"] >= 1
+
+
+@pytest.mark.parametrize("cut", [0, 1, 10, -1, -20, "flipped"])
+def test_a_backup_that_is_not_whole_restores_nothing(run, tmp_path, cut):
+    old, new = f"sqlite:{tmp_path}/old.sqlite", f"sqlite:{tmp_path}/new.sqlite"
+    fill(old, batch(*range(1, 50)))
+    path = Path(str(outcome(run("store", "backup", "--store", old, "--json"))["file"]))
+    data = path.read_bytes()
+    middle = len(data) // 2
+    path.write_bytes(
+        data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :] if cut == "flipped" else data[:cut]
+    )
+    result = run("store", "restore", path, "--store", new)
+    assert result.exit_code == 1
+    assert "it is no backup, or was cut off" in result.stderr
+    assert run("list", "--store", new).exit_code == 1  # nothing alive
+
+
+def test_a_store_that_is_not_there_is_said_and_not_made(run, tmp_path):
+    for command in ("check", "backup"):
+        result = run("store", command, "--store", f"sqlite:{tmp_path}/nowhere.sqlite")
+        assert result.exit_code == 1
+        assert "there is nothing at" in result.stderr
+    assert not (tmp_path / "nowhere.sqlite").exists()
+
+
+def test_one_store_that_fails_stops_no_other(run, tmp_path):
+    (tmp_path / "bad.sqlite").write_bytes(b"no database" * 100)
+    good, bad = f"sqlite:{tmp_path}/good.sqlite", f"sqlite:{tmp_path}/bad.sqlite#bad"
+    result = run("store", "migrate", "--store", bad, "--store", good, "--json")
+    assert result.exit_code == 1
+    failed, done = json.loads(result.stdout)["stores"]
+    assert "not a database" in failed["error"]
+    assert done["error"] == ""
+
+
+def test_check_says_how_fresh_a_store_is(run, tmp_path):
+    fill(f"sqlite:{tmp_path}/pool.sqlite", batch(1))
+    found = outcome(run("store", "check", "--store", f"sqlite:{tmp_path}/pool.sqlite", "--json"))
+    assert found["error"] == ""
+    assert found["milliseconds"] > 0
+    assert found["newest_check"].startswith(time.strftime("%Y-%m-%dT", time.gmtime(NOW)))
+
+
+def test_prune_removes_what_outlived_its_time(run, tmp_path):
+    store = tmp_path / "pool.sqlite"
+    old = check(1)
+    old[4] = NOW - 31 * 86_400
+    fill(f"sqlite:{store}", [seal("proxies", CHECKS, [old, check(2)], 0)])
+    assert outcome(run("store", "prune", "--store", f"sqlite:{store}", "--json"))["removed"] == 1
+    connection = sqlite3.connect(store)
+    assert connection.execute("SELECT ip FROM checks").fetchall() == [("192.0.2.2",)]
+    connection.close()
+
+
+@pytest.mark.parametrize("words", [["store", "check", "--store", "tape:x"], ["store", "restore"]])
+def test_wrong_usage(run, words):
+    assert run(*words).exit_code == 2
+
+
+async def logged(directory: Path, *batches) -> None:
+    log = Log.open(directory)
+    for envelopes in batches:
+        await log.append(encode_batch(envelopes), sum(envelope.n for envelope in envelopes))
+    await log.close()
+
+
+def test_replay_fills_a_store_that_was_switched_on_later(run, tmp_path):
+    data = tmp_path / "data"
+    fill(f"sqlite:{database(data)}", batch(1, 2, 3))  # these have left the log
+    asyncio.run(logged(log_dir(data), batch(3, 4), batch(5, lease=2)))
+    fill(f"sqlite:{database(data)}", [*batch(3, 4), *batch(5, lease=2)])
+    later = f"sqlite:{tmp_path}/later.sqlite"
+    result = run("log", "replay", "--store", later, "--from", "sqlite", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {"copied": 10, "replayed": 6, "rejected": 0}
+    listed = [run("list", "--store", store, "--format", "json").stdout for store in ("sqlite", later)]
+    assert listed[0] == listed[1]
+    assert len(json.loads(listed[0])) == 5
+
+
+def test_replay_of_the_log_alone(run, tmp_path):
+    asyncio.run(logged(log_dir(tmp_path / "data"), batch(1, 2)))
+    later = f"sqlite:{tmp_path}/later.sqlite"
+    for _ in range(2):  # a second time changes nothing
+        assert run("log", "replay", "--store", later).exit_code == 0
+        assert len(json.loads(run("list", "--store", later, "--format", "json").stdout)) == 2
+
+
+def test_replay_without_a_log(run, tmp_path):
+    result = run("log", "replay", "--store", f"sqlite:{tmp_path}/later.sqlite")
+    assert result.exit_code == 2
+    assert "there is no log in" in result.stderr
