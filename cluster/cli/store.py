@@ -32,7 +32,7 @@ Data = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    family = typer.Typer(no_args_is_help=True, help="Look after the stores.")
+    family = typer.Typer(no_args_is_help=True, help="Look after the stores: tables, health, backups.")
     family.command("migrate")(migrate)
     family.command("check")(check)
     family.command("backup")(backup)
