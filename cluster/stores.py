@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
-from eagleray.actors.sinks.base import StoreError, StoreUnavailable, Writer, path_of
+from eagleray.actors.sinks.base import Schema, StoreError, StoreUnavailable, Writer, path_of
 from eagleray.actors.sinks.registry import KINDS, StoreUrl, create_writer
 from eagleray.actors.sinks.sqlite import SqliteReader
 from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
@@ -62,6 +62,25 @@ def require_there(store: StoreUrl) -> None:
         raise StoreUnavailable(
             f"there is nothing at {path_of(store.url)} yet: `eagleray store migrate` makes it"
         )
+
+
+def prepare(store: StoreUrl, schema: Schema) -> str:
+    """Make a store's tables or bring them up to date; why it does not answer now, or nothing.
+
+    Raises:
+        SchemaMismatch: its tables are not, and can't be made, those of this program.
+        ValueError: its URL has what the store does not understand.
+    """
+    writer = create_writer(store)
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(writer.open())
+            runner.run(writer.migrate(schema))
+        except StoreUnavailable as error:
+            return str(error)
+        finally:
+            runner.run(writer.close())
+    return ""
 
 
 @contextmanager

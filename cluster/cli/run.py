@@ -68,8 +68,24 @@ def refuse_unusable(settings: "Settings") -> None:
         fail(f"cannot write to {settings.data_dir}: {error.strerror}", "Give a directory with --data.")
 
 
+def prepare_stores(settings: "Settings") -> None:
+    """Make the tables of every store: one that is down is a warning, one that can never be used the end."""
+    from eagleray.actors.sinks.base import SchemaMismatch
+    from eagleray.actors.sinks.migrations import schema_of
+    from eagleray.cluster.stores import prepare
+    from eagleray.pipelines.proxies.pipeline import ProxyPipeline
+
+    for store in settings.store_urls():
+        try:
+            if problem := prepare(store, schema_of(ProxyPipeline())):
+                note(f"store {store.name} does not answer, its rows wait in the log: {problem}")
+        except (SchemaMismatch, ValueError) as error:
+            fail(f"store {store.name}: {error}")
+
+
 def execute(settings: "Settings", once: bool) -> "Finished":
     """Run with progress on stderr; what stops it becomes one sentence."""
+    prepare_stores(settings)
     from ray.exceptions import RayError
 
     from eagleray.cluster import runner

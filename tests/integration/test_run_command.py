@@ -1,5 +1,7 @@
 """What `eagleray run` says where it cannot begin. Nothing here starts Ray."""
 
+import sqlite3
+
 import pytest
 import yaml
 
@@ -11,9 +13,10 @@ JUDGE = "http://judge.invalid/"
 def run(eagleray, tmp_path):
     """Run with a configuration of these sources and judges; gives the result."""
 
-    def invoke(*words, sources=(SOURCE,), judges=(JUDGE,)):
+    def invoke(*words, sources=(SOURCE,), judges=(JUDGE,), stores=("sqlite",)):
         proxies = {"sources": list(sources), "judges": list(judges)}
-        (tmp_path / "config.yaml").write_text(yaml.safe_dump({"pipelines": {"proxies": proxies}}))
+        settings = {"stores": list(stores), "pipelines": {"proxies": proxies}}
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
         (tmp_path / "file").touch()
         return eagleray("run", "--once", "--config", "config.yaml", *words)
 
@@ -33,6 +36,8 @@ def run(eagleray, tmp_path):
         (["--address", "127.0.0.1:1"], {}, "cannot join Ray: 127.0.0.1:1: Connection refused"),
         (["--address", "ray://127.0.0.1:1"], {}, "cannot join Ray: ray://127.0.0.1:1: Connection refused"),
         (["--address", "nonsense"], {}, "cannot join Ray: "),
+        ([], {"stores": ("tape:x",)}, "config.yaml:11: stores.0: a store is given as SCHEME://"),
+        ([], {"stores": ("postgresql://h/d?colour=red",)}, "store postgresql: "),
         (["--address", "ray.invalid:6379"], {}, "cannot join Ray: ray.invalid:6379: Name or service"),
     ],
     ids=[
@@ -46,6 +51,8 @@ def run(eagleray, tmp_path):
         "no cluster there",
         "no cluster there for a client",
         "no address",
+        "no store",
+        "unknown option of a store",
         "unknown name",
     ],
 )
@@ -54,3 +61,15 @@ def test_cannot_begin(run, words, settings, said):
     assert (result.returncode, result.stdout) == (2, "")
     assert said in result.stderr
     assert result.stderr.count("\n") <= 3  # what it does, what is wrong, what to do
+
+
+def test_a_store_that_a_newer_program_wrote_is_left_alone(run, tmp_path):
+    (tmp_path / "eagleray-data").mkdir()
+    database = sqlite3.connect(tmp_path / "eagleray-data" / "proxies.sqlite")
+    with database:
+        database.execute("CREATE TABLE schema_migrations (pipeline, version, name, applied_at)")
+        database.execute("INSERT INTO schema_migrations VALUES ('proxies', 99, '', '')")
+    database.close()
+    result = run()
+    assert result.returncode == 2
+    assert "store sqlite: the store's tables have version 99" in result.stderr
