@@ -1,4 +1,4 @@
-"""A TCP relay on loopback that cuts connections after so many bytes: a line that breaks, for tests of stores."""
+"""A TCP relay on loopback that cuts connections after so many bytes: for tests of stores."""
 
 import asyncio
 from collections.abc import AsyncIterator
