@@ -1,0 +1,297 @@
+"""PostgreSQL. Rows go by binary COPY into a temporary table and from there by one INSERT into their table.
+
+Nothing outlives a transaction (no setting, no prepared statement, no temporary table), so that PgBouncer may
+stand between in transaction mode.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+
+from eagleray.actors.sinks.base import (
+    RowsRejected,
+    Schema,
+    SchemaMismatch,
+    StoreUnavailable,
+    describe_mismatch,
+)
+from eagleray.actors.sinks.migrations import pending
+from eagleray.actors.sinks.postgresql_errors import translated
+from eagleray.actors.sinks.postgresql_statements import (
+    days_of,
+    merge,
+    page,
+    restored,
+    select,
+    stage,
+    staged,
+)
+from eagleray.pipelines.tables import Envelope, Key, Kind, Query, Row, Table, open_rows
+
+CONNECT_SECONDS = 10.0
+CALL_SECONDS = 30.0  # for a group or an answer; a server that is paused is noticed after so long
+MIGRATE_SECONDS = 900.0  # an index on a large table takes minutes
+LOCK_SECONDS = 0.5  # that a change of partitions waits for readers, who wait behind it
+CONNECTIONS = 4  # one writes, the others read
+PRUNE_ROWS = 10_000  # deleted at a time from what stands in no day's partition
+WORK_MEMORY = "64MB"  # a group is sorted in memory
+LOCK = int.from_bytes(b"eagleray")  # of pg_advisory_xact_lock: one writes at a time, or migrates
+
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
+
+# Committed is on the disk, or the cursor would pass what a crash loses. READ COMMITTED: what was committed
+# while the lock was waited for is seen.
+BEGIN = """
+BEGIN ISOLATION LEVEL READ COMMITTED {mode};
+SET LOCAL statement_timeout = '{seconds:.0f}s';
+SET LOCAL idle_in_transaction_session_timeout = '{seconds:.0f}s';
+SET LOCAL work_mem = '{memory}';
+SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
+"""
+COLUMNS = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
+"""
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[asyncpg.Record]
+
+
+class PostgresqlWriter:
+    """One database; a pool of connections, so that reading does not wait for writing."""
+
+    group_rows = 20_000
+    linger = 0.5
+
+    def __init__(self, name: str, url: str, identity: str) -> None:
+        self.name = name
+        self.identity = identity
+        self._url = url
+        self._tables: dict[str, Table] = {}
+        self._days: set[tuple[str, int]] = set()  # partitions that are known to be there
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+
+    @classmethod
+    def from_url(cls, name: str, url: str) -> "PostgresqlWriter":
+        """A writer of `postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full&sslrootcert=FILE`.
+
+        What is missing of user and password, the driver takes from libpq's PGUSER, PGPASSWORD and ~/.pgpass.
+
+        Raises:
+            ValueError: there is no database, or an option is not known.
+        """
+        return cls(name, url, identity_of(url))
+
+    async def open(self) -> None:
+        """Connect; connections of before are used no more."""
+        if self._pool is None:
+            try:
+                self._pool = await asyncpg.create_pool(
+                    self._url,
+                    min_size=0,
+                    max_size=CONNECTIONS,
+                    timeout=CONNECT_SECONDS,
+                    statement_cache_size=0,
+                    reset=nothing_to_reset,
+                )
+            except Exception as error:
+                raise translated(error, self._where) from error
+        await self._pool.expire_connections()
+        self._days.clear()
+        async with self._session(CONNECT_SECONDS) as connection:
+            await connection.execute("SELECT 1")
+
+    async def migrate(self, schema: Schema) -> None:
+        """Run the scripts that the database lacks, each with its record in a transaction, under a lock."""
+        try:
+            while await self._migrate_once(schema):
+                pass
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
+                raise SchemaMismatch(str(error)) from error
+            raise
+        async with self._transaction("READ ONLY") as connection:
+            if await connection.fetchval("SHOW server_encoding") != "UTF8":
+                raise SchemaMismatch(f"{self._where}: its encoding is not UTF8: create another database")
+            for table in schema.tables:
+                found = tuple(record[0] for record in await connection.fetch(COLUMNS, table.name))
+                if found != table.names:
+                    raise SchemaMismatch(describe_mismatch(table, found))
+        self._tables = {table.name: table for table in schema.tables}
+
+    async def write(self, envelopes: Sequence[Envelope]) -> None:
+        """Store the rows of all envelopes in one transaction."""
+        rows = await asyncio.to_thread(self._opened, envelopes)
+        await self._add_days(rows)
+        tables = [self._tables[name] for name in rows]
+        async with self._transaction() as connection:
+            for table in tables:
+                await connection.execute(stage(table))
+            try:
+                for table in tables:
+                    await connection.copy_records_to_table(
+                        staged(table), records=rows[table.name], columns=table.names
+                    )
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+                for table in tables:
+                    await connection.execute(merge(table))
+            except Exception as error:
+                raise translated(error, self._where, rows=True) from error
+
+    async def read(self, query: Query) -> list[Row]:
+        """The rows that answer `query`."""
+        return await self._rows(query.table, *select(query))
+
+    async def scan(self, table: Table, after: Key | None, limit: int) -> list[Row]:
+        """Up to `limit` rows in the order of the key, from behind `after` on."""
+        return await self._rows(table, *page(table, after, limit))
+
+    async def prune(self, now: float) -> int:
+        """Drop the oldest day of each table past its time to live; while readers hold it, nothing."""
+        removed = 0
+        for table in self._tables.values():
+            if table.partition and table.time_to_live:
+                values = (table.name, now - table.time_to_live, PRUNE_ROWS)
+                removed += await self._unless_locked(
+                    "SELECT eagleray_drop_day($1::text::regclass, to_timestamp($2::double precision), $3)",
+                    *values,
+                )
+        return removed
+
+    async def close(self) -> None:
+        """Give up the connections; what is under way fails."""
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool = None
+
+    @property
+    def _where(self) -> str:
+        return f"PostgreSQL {self.identity}"
+
+    def _opened(self, envelopes: Sequence[Envelope]) -> dict[str, list[list[Any]]]:
+        rows: dict[str, list[list[Any]]] = {}
+        for envelope in envelopes:
+            if envelope.table not in self._tables:
+                raise RowsRejected(f"no table {envelope.table}")
+            try:
+                opened = open_rows(envelope, self._tables[envelope.table])
+            except ValueError as error:
+                raise RowsRejected(f"{self._where}: {error}") from error
+            rows.setdefault(envelope.table, []).extend(opened)
+        return rows
+
+    async def _migrate_once(self, schema: Schema) -> bool:
+        """Run the next script; whether there was one."""
+        async with self._transaction(seconds=MIGRATE_SECONDS) as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            applied = 0
+            if await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
+                find = "SELECT coalesce(max(version), 0) FROM schema_migrations WHERE pipeline = $1"
+                applied = await connection.fetchval(find, schema.pipeline)
+            left = pending(schema.scripts["postgresql"], applied)
+            if left:
+                await connection.execute(setup())
+                await connection.execute(left[0].sql)
+                await connection.execute(
+                    "INSERT INTO schema_migrations (pipeline, version, name) VALUES ($1, $2, $3)",
+                    schema.pipeline,
+                    left[0].version,
+                    left[0].name,
+                )
+        return bool(left)
+
+    async def _add_days(self, rows: dict[str, list[list[Any]]]) -> None:
+        """Make the partitions that rows lack. While readers hold a lock, the default one takes the rows."""
+        now = time.time()
+        for name in rows:
+            for day in days_of(self._tables[name], rows[name], now):
+                if (name, day) not in self._days and await self._unless_locked(
+                    "SELECT eagleray_add_day($1::text::regclass, date '1970-01-01' + $2::integer)", name, day
+                ):
+                    self._days.add((name, day))
+
+    async def _unless_locked(self, statement: str, *values: Any) -> int:
+        """Call a function that changes partitions; 0 where others hold a lock that it needs."""
+        try:
+            async with self._transaction() as connection:
+                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS * 1000:.0f}ms'")
+                return int(await connection.fetchval(statement, *values))
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+                return 0
+            raise
+
+    async def _rows(self, table: Table, statement: str, values: Sequence[Any]) -> list[Row]:
+        async with self._transaction("READ ONLY") as connection:
+            records = await connection.fetch(statement, *values)
+        addresses = table.places(Kind.ADDRESS)
+        return [restored(tuple(record), addresses) for record in records]
+
+    @asynccontextmanager
+    async def _transaction(
+        self, mode: str = "", seconds: float = CALL_SECONDS
+    ) -> AsyncIterator["Connection"]:
+        """A transaction; where it fails, its connection goes with it, which ends it on the server, too."""
+        async with self._session(seconds) as connection:
+            await connection.execute(BEGIN.format(mode=mode, seconds=seconds, memory=WORK_MEMORY))
+            yield connection
+            await connection.execute("COMMIT")
+
+    @asynccontextmanager
+    async def _session(self, seconds: float) -> AsyncIterator["Connection"]:
+        """A connection for so long. One that failed is in a state that nobody knows, and not used again."""
+        if self._pool is None:
+            raise StoreUnavailable(f"{self._where} is not open")
+        pool = self._pool
+        try:
+            async with asyncio.timeout(seconds):
+                connection = await pool.acquire()
+                try:
+                    yield connection
+                except BaseException:
+                    connection.terminate()
+                    raise
+                finally:
+                    await pool.release(connection)
+        except Exception as error:
+            raise translated(error, self._where) from error
+
+
+async def nothing_to_reset(_: object) -> None:
+    """A connection comes back as it was taken: settings are those of a transaction."""
+
+
+def setup() -> str:
+    """What stands in every database before the first script."""
+    return (files("eagleray.configs") / "schema" / "postgresql" / "setup.sql").read_text("utf-8")
+
+
+def identity_of(url: str) -> str:
+    """Host, port and database of a URL.
+
+    Raises:
+        ValueError: as `PostgresqlWriter.from_url`; the message repeats nothing that may be secret.
+    """
+    parts = urlsplit(url)
+    database = parts.path.removeprefix("/")
+    try:
+        port = parts.port or 5432
+        options = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    except ValueError:
+        raise ValueError("a port of PostgreSQL is a number, its options are NAME=VALUE&…") from None
+    if not parts.hostname or not database or "/" in database:
+        raise ValueError("a store of kind postgresql needs a database: postgresql://HOST/DATABASE")
+    if not set(options) <= set(OPTIONS):
+        raise ValueError(f"options of a store of kind postgresql are {', '.join(OPTIONS)}")
+    if not set(options.get("sslmode", ())) <= set(SSL_MODES):
+        raise ValueError(f"sslmode is one of {', '.join(SSL_MODES)}")
+    return f"{parts.hostname}:{port}/{database}"
