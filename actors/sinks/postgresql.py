@@ -5,6 +5,7 @@ stand between in transaction mode.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -50,8 +51,8 @@ OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 # while the lock was waited for is seen.
 BEGIN = """
 BEGIN ISOLATION LEVEL READ COMMITTED {mode};
-SET LOCAL statement_timeout = '{seconds:.0f}s';
-SET LOCAL idle_in_transaction_session_timeout = '{seconds:.0f}s';
+SET LOCAL statement_timeout = '{seconds}s';
+SET LOCAL idle_in_transaction_session_timeout = '{seconds}s';
 SET LOCAL work_mem = '{memory}';
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
 """
@@ -237,12 +238,11 @@ class PostgresqlWriter:
         return [restored(tuple(record), addresses) for record in records]
 
     @asynccontextmanager
-    async def _transaction(
-        self, mode: str = "", seconds: float = CALL_SECONDS
-    ) -> AsyncIterator["Connection"]:
+    async def _transaction(self, mode: str = "", seconds: float | None = None) -> AsyncIterator["Connection"]:
         """A transaction; where it fails, its connection goes with it, which ends it on the server, too."""
+        seconds = seconds or CALL_SECONDS
         async with self._session(seconds) as connection:
-            await connection.execute(BEGIN.format(mode=mode, seconds=seconds, memory=WORK_MEMORY))
+            await connection.execute(BEGIN.format(mode=mode, seconds=math.ceil(seconds), memory=WORK_MEMORY))
             yield connection
             await connection.execute("COMMIT")
 

@@ -8,6 +8,7 @@ from eagleray.actors.sinks.base import RowsRejected, StoreError, StoreUnavailabl
 
 # Data, integrity, cardinality, a limit (a value too long for an index): classes of SQLSTATE about rows.
 ROWS_AT_FAULT = ("22", "23", "21", "54")
+PARTS = ("table", "column", "constraint")
 NO_PARTITION = "23514"  # without a constraint's name: a row's partition is missing, which is not its fault
 
 HINTS = {
@@ -42,6 +43,8 @@ def translated(error: Exception, where: str, rows: bool = False) -> StoreError:
         return RowsRejected(f"{where}: a value is not of its column's kind ({type(error).__name__})")
     if isinstance(error, (ssl.SSLError, asyncpg.ClientConfigurationError)):  # words about files, no secrets
         return StoreUnavailable(f"{where}, TLS: {error}")
+    if isinstance(error, FileNotFoundError):
+        return StoreUnavailable(f"{where}, TLS: a file that the URL names is not there")
     if isinstance(error, OSError):
         return StoreUnavailable(f"{where}: {error.strerror or type(error).__name__}")
     return StoreUnavailable(f"{where}: {type(error).__name__}")
@@ -55,6 +58,3 @@ def of_server(error: asyncpg.PostgresError, where: str, rows: bool) -> StoreErro
     missing_partition = code == NO_PARTITION and not getattr(error, "constraint_name", None)
     at_fault = rows and code.startswith(ROWS_AT_FAULT) and not missing_partition
     return (RowsRejected if at_fault else StoreUnavailable)(f"{where}: {words} ({code})")
-
-
-PARTS = ("table", "column", "constraint")

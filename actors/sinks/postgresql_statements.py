@@ -5,6 +5,7 @@ Rows are copied into a temporary table in wire types and converted by the server
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
@@ -160,28 +161,39 @@ def compared(column: Column, sign: str, value: Any, values: list[Any]) -> str:
 
 def bindable(kind: Kind, value: Any) -> Any:
     """A value as the driver takes it for a column of this kind; None where no row can be compared with it."""
-    try:
-        return _bindable(kind, value)
-    except (TypeError, ValueError, OverflowError):
+    if kind is Kind.BOOLEAN:
+        return bool(value) if value in (0, 1) else None
+    if kind in (Kind.INTEGER, Kind.REAL, Kind.TIME):
+        return number(kind, value) if isinstance(value, (int, float)) and value == value else None
+    if not isinstance(value, str) or "\0" in value or not encodable(value):
         return None
+    return value if kind is not Kind.ADDRESS or is_address(value) else None
 
 
-def _bindable(kind: Kind, value: Any) -> Any:
-    match kind:
-        case Kind.BOOLEAN:
-            return bool(value) if value in (0, 1) else None
-        case Kind.INTEGER:
-            return int(value) if isinstance(value, int) and -BIGINT <= value < BIGINT else 0.0 + value
-        case Kind.REAL:
-            return 0.0 + value
-        case Kind.TIME:
-            at = 0.0 + value
-            return at if abs(at) < TIME_MOST else math.copysign(math.inf, at) if at == at else None
-        case Kind.ADDRESS:
-            return str(ip_address(value)) if isinstance(value, str) and "%" not in value else None
-        case _:
-            value.encode("utf-8")
-            return value if isinstance(value, str) and "\0" not in value else None
+def number(kind: Kind, value: int | float) -> int | float:
+    """A number that fits the column's type, or one beyond all that fit it."""
+    if kind is Kind.INTEGER and isinstance(value, int) and -BIGINT <= value < BIGINT:
+        return value
+    most = TIME_MOST if kind is Kind.TIME else sys.float_info.max
+    return float(value) if -most < value < most else math.copysign(math.inf, value)
+
+
+def encodable(text: str) -> bool:
+    """Whether a text holds no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address that inet holds."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def page(table: Table, after: Key | None, limit: int) -> tuple[str, list[Any]]:

