@@ -21,7 +21,7 @@ class FaultProxy:
         self.to_client: int | None = None  # bytes that it may receive
         self.connections = 0
         self.cuts = 0
-        self._relays: set[asyncio.Task[None]] = set()
+        self._ways: set[asyncio.Task[None]] = set()
 
     def heal(self) -> None:
         """Cut nothing from now on."""
@@ -29,9 +29,6 @@ class FaultProxy:
 
     async def relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Relay one connection until either side ends it, or a limit does."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._relays.add(task)
         self.connections += 1
         writers = [writer]
         try:
@@ -42,18 +39,17 @@ class FaultProxy:
                 asyncio.create_task(self._copy(reader, server_writer, "to_server")),
                 asyncio.create_task(self._copy(server_reader, writer, "to_client")),
             ]
-            try:
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
+            self._ways.update(ways)
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            for way in ways:
+                way.cancel()
+            await asyncio.wait(ways)
+            self._ways.difference_update(ways)
         except (OSError, TimeoutError):
             pass  # the client sees its connection reset, as if it had met the server's closed port
         finally:
             for each in writers:
                 each.transport.abort()
-            self._relays.discard(task)
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str) -> None:
         passed = 0
@@ -70,11 +66,11 @@ class FaultProxy:
                     return
 
     async def stop(self) -> None:
-        """End every connection."""
-        relays = list(self._relays)
-        for relay in relays:
-            relay.cancel()
-        await asyncio.gather(*relays, return_exceptions=True)
+        """Reset every connection; new ones are relayed."""
+        while self._ways:
+            for way in self._ways:
+                way.cancel()
+            await asyncio.sleep(0)
 
 
 async def flushed(writer: asyncio.StreamWriter) -> None:
