@@ -19,6 +19,7 @@ from eagleray.actors.sinks.base import (
     RowsRejected,
     Schema,
     SchemaMismatch,
+    Script,
     StoreUnavailable,
     describe_mismatch,
 )
@@ -113,9 +114,10 @@ class PostgresqlWriter:
 
     async def migrate(self, schema: Schema) -> None:
         """Run the scripts that the database lacks, each with its record in a transaction, under a lock."""
+        scripts = schema.scripts["postgresql"]
         try:
-            while await self._migrate_once(schema):
-                pass
+            while pending(scripts, await self._version(schema.pipeline)):
+                await self._run_next(schema.pipeline, scripts)
         except StoreUnavailable as error:
             if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
                 raise SchemaMismatch(str(error)) from error
@@ -190,25 +192,23 @@ class PostgresqlWriter:
             rows.setdefault(envelope.table, []).extend(opened)
         return rows
 
-    async def _migrate_once(self, schema: Schema) -> bool:
-        """Run the next script; whether there was one."""
+    async def _version(self, pipeline: str) -> int:
+        async with self._transaction("READ ONLY") as connection:
+            return await applied_version(connection, pipeline)
+
+    async def _run_next(self, pipeline: str, scripts: tuple[Script, ...]) -> None:
+        """Run the first script that is left, unless another process has meanwhile."""
         async with self._transaction(seconds=MIGRATE_SECONDS) as connection:
             await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-            applied = 0
-            if await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
-                find = "SELECT coalesce(max(version), 0) FROM schema_migrations WHERE pipeline = $1"
-                applied = await connection.fetchval(find, schema.pipeline)
-            left = pending(schema.scripts["postgresql"], applied)
-            if left:
+            for script in pending(scripts, await applied_version(connection, pipeline))[:1]:
                 await connection.execute(setup())
-                await connection.execute(left[0].sql)
+                await connection.execute(script.sql)
                 await connection.execute(
                     "INSERT INTO schema_migrations (pipeline, version, name) VALUES ($1, $2, $3)",
-                    schema.pipeline,
-                    left[0].version,
-                    left[0].name,
+                    pipeline,
+                    script.version,
+                    script.name,
                 )
-        return bool(left)
 
     async def _add_days(self, rows: dict[str, list[list[Any]]]) -> None:
         """Make the partitions that rows lack. While readers hold a lock, the default one takes the rows."""
@@ -268,6 +268,14 @@ class PostgresqlWriter:
 
 async def nothing_to_reset(_: object) -> None:
     """A connection comes back as it was taken: settings are those of a transaction."""
+
+
+async def applied_version(connection: "Connection", pipeline: str) -> int:
+    """The last script that ran in the database."""
+    if not await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
+        return 0
+    find = "SELECT coalesce(max(version), 0) FROM schema_migrations WHERE pipeline = $1"
+    return int(await connection.fetchval(find, pipeline))
 
 
 def setup() -> str:
