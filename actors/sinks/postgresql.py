@@ -1,17 +1,10 @@
-"""PostgreSQL. Rows go by binary COPY into a temporary table and from there by one INSERT into their table.
-
-Nothing outlives a transaction (no setting, no prepared statement, no temporary table), so that PgBouncer may
-stand between in transaction mode.
-"""
+"""PostgreSQL. Rows go by binary COPY into a temporary table and from there by one INSERT into their table."""
 
 import asyncio
-import math
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 
 import asyncpg
 
@@ -24,6 +17,7 @@ from eagleray.actors.sinks.base import (
     describe_mismatch,
 )
 from eagleray.actors.sinks.migrations import pending
+from eagleray.actors.sinks.postgresql_connections import Connection, Connections
 from eagleray.actors.sinks.postgresql_errors import translated
 from eagleray.actors.sinks.postgresql_statements import (
     days_of,
@@ -36,36 +30,18 @@ from eagleray.actors.sinks.postgresql_statements import (
 )
 from eagleray.pipelines.tables import Envelope, Key, Kind, Query, Row, Table, open_rows
 
-CONNECT_SECONDS = 10.0
-CALL_SECONDS = 30.0  # for a group or an answer; a server that is paused is noticed after so long
 MIGRATE_SECONDS = 900.0  # an index on a large table takes minutes
-LOCK_SECONDS = 0.5  # that a change of partitions waits for readers, who wait behind it
-CONNECTIONS = 4  # one writes, the others read
 PRUNE_ROWS = 10_000  # deleted at a time from what stands in no day's partition
-WORK_MEMORY = "64MB"  # a group is sorted in memory
 LOCK = int.from_bytes(b"eagleray")  # of pg_advisory_xact_lock: one writes at a time, or migrates
 
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
-
-# Committed is on the disk, or the cursor would pass what a crash loses. READ COMMITTED: what was committed
-# while the lock was waited for is seen.
-BEGIN = """
-BEGIN ISOLATION LEVEL READ COMMITTED {mode};
-SET LOCAL statement_timeout = '{seconds}s';
-SET LOCAL idle_in_transaction_session_timeout = '{seconds}s';
-SET LOCAL work_mem = '{memory}';
-SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
-"""
+# Not to_regclass: it may answer from a cache of before the lock was waited for.
+MIGRATED = (
+    "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'schema_migrations' AND pg_table_is_visible(oid))"
+)
 COLUMNS = """
 SELECT attname FROM pg_attribute
 WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
 """
-
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection = PoolConnectionProxy[asyncpg.Record]
 
 
 class PostgresqlWriter:
@@ -74,13 +50,12 @@ class PostgresqlWriter:
     group_rows = 20_000
     linger = 0.5
 
-    def __init__(self, name: str, url: str, identity: str) -> None:
+    def __init__(self, name: str, database: Connections) -> None:
         self.name = name
-        self.identity = identity
-        self._url = url
+        self.identity = database.identity
+        self._database = database
         self._tables: dict[str, Table] = {}
         self._days: set[tuple[str, int]] = set()  # partitions that are known to be there
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     @classmethod
     def from_url(cls, name: str, url: str) -> "PostgresqlWriter":
@@ -91,26 +66,12 @@ class PostgresqlWriter:
         Raises:
             ValueError: there is no database, or an option is not known.
         """
-        return cls(name, url, identity_of(url))
+        return cls(name, Connections(url))
 
     async def open(self) -> None:
         """Connect; connections of before are used no more."""
-        if self._pool is None:
-            try:
-                self._pool = await asyncpg.create_pool(
-                    self._url,
-                    min_size=0,
-                    max_size=CONNECTIONS,
-                    timeout=CONNECT_SECONDS,
-                    statement_cache_size=0,
-                    reset=nothing_to_reset,
-                )
-            except Exception as error:
-                raise translated(error, self._where) from error
-        await self._pool.expire_connections()
         self._days.clear()
-        async with self._session(CONNECT_SECONDS) as connection:
-            await connection.execute("SELECT 1")
+        await self._database.open()
 
     async def migrate(self, schema: Schema) -> None:
         """Run the scripts that the database lacks, each with its record in a transaction, under a lock."""
@@ -122,9 +83,11 @@ class PostgresqlWriter:
             if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
                 raise SchemaMismatch(str(error)) from error
             raise
-        async with self._transaction("READ ONLY") as connection:
+        async with self._database.transaction("READ ONLY") as connection:
             if await connection.fetchval("SHOW server_encoding") != "UTF8":
-                raise SchemaMismatch(f"{self._where}: its encoding is not UTF8: create another database")
+                raise SchemaMismatch(
+                    f"{self._database.where}: its encoding is not UTF8: create another database"
+                )
             for table in schema.tables:
                 found = tuple(record[0] for record in await connection.fetch(COLUMNS, table.name))
                 if found != table.names:
@@ -136,7 +99,7 @@ class PostgresqlWriter:
         rows = await asyncio.to_thread(self._opened, envelopes)
         await self._add_days(rows)
         tables = [self._tables[name] for name in rows]
-        async with self._transaction() as connection:
+        async with self._database.transaction() as connection:
             for table in tables:
                 await connection.execute(stage(table))
             try:
@@ -148,7 +111,7 @@ class PostgresqlWriter:
                 for table in tables:
                     await connection.execute(merge(table))
             except Exception as error:
-                raise translated(error, self._where, rows=True) from error
+                raise translated(error, self._database.where, rows=True) from error
 
     async def read(self, query: Query) -> list[Row]:
         """The rows that answer `query`."""
@@ -164,7 +127,7 @@ class PostgresqlWriter:
         for table in self._tables.values():
             if table.partition and table.time_to_live:
                 values = (table.name, now - table.time_to_live, PRUNE_ROWS)
-                removed += await self._unless_locked(
+                removed += await self._database.unless_locked(
                     "SELECT eagleray_drop_day($1::text::regclass, to_timestamp($2::double precision), $3)",
                     *values,
                 )
@@ -172,13 +135,7 @@ class PostgresqlWriter:
 
     async def close(self) -> None:
         """Give up the connections; what is under way fails."""
-        if self._pool is not None:
-            self._pool.terminate()
-            self._pool = None
-
-    @property
-    def _where(self) -> str:
-        return f"PostgreSQL {self.identity}"
+        self._database.close()
 
     def _opened(self, envelopes: Sequence[Envelope]) -> dict[str, list[list[Any]]]:
         rows: dict[str, list[list[Any]]] = {}
@@ -188,17 +145,17 @@ class PostgresqlWriter:
             try:
                 opened = open_rows(envelope, self._tables[envelope.table])
             except ValueError as error:
-                raise RowsRejected(f"{self._where}: {error}") from error
+                raise RowsRejected(f"{self._database.where}: {error}") from error
             rows.setdefault(envelope.table, []).extend(opened)
         return rows
 
     async def _version(self, pipeline: str) -> int:
-        async with self._transaction("READ ONLY") as connection:
+        async with self._database.transaction("READ ONLY") as connection:
             return await applied_version(connection, pipeline)
 
     async def _run_next(self, pipeline: str, scripts: tuple[Script, ...]) -> None:
         """Run the first script that is left, unless another process has meanwhile."""
-        async with self._transaction(seconds=MIGRATE_SECONDS) as connection:
+        async with self._database.transaction(seconds=MIGRATE_SECONDS) as connection:
             await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
             for script in pending(scripts, await applied_version(connection, pipeline))[:1]:
                 await connection.execute(setup())
@@ -215,64 +172,21 @@ class PostgresqlWriter:
         now = time.time()
         for name in rows:
             for day in days_of(self._tables[name], rows[name], now):
-                if (name, day) not in self._days and await self._unless_locked(
+                if (name, day) not in self._days and await self._database.unless_locked(
                     "SELECT eagleray_add_day($1::text::regclass, date '1970-01-01' + $2::integer)", name, day
                 ):
                     self._days.add((name, day))
 
-    async def _unless_locked(self, statement: str, *values: Any) -> int:
-        """Call a function that changes partitions; 0 where others hold a lock that it needs."""
-        try:
-            async with self._transaction() as connection:
-                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS * 1000:.0f}ms'")
-                return int(await connection.fetchval(statement, *values))
-        except StoreUnavailable as error:
-            if isinstance(error.__cause__, asyncpg.LockNotAvailableError):
-                return 0
-            raise
-
     async def _rows(self, table: Table, statement: str, values: Sequence[Any]) -> list[Row]:
-        async with self._transaction("READ ONLY") as connection:
+        async with self._database.transaction("READ ONLY") as connection:
             records = await connection.fetch(statement, *values)
         addresses = table.places(Kind.ADDRESS)
         return [restored(tuple(record), addresses) for record in records]
 
-    @asynccontextmanager
-    async def _transaction(self, mode: str = "", seconds: float | None = None) -> AsyncIterator["Connection"]:
-        """A transaction; where it fails, its connection goes with it, which ends it on the server, too."""
-        seconds = seconds or CALL_SECONDS
-        async with self._session(seconds) as connection:
-            await connection.execute(BEGIN.format(mode=mode, seconds=math.ceil(seconds), memory=WORK_MEMORY))
-            yield connection
-            await connection.execute("COMMIT")
 
-    @asynccontextmanager
-    async def _session(self, seconds: float) -> AsyncIterator["Connection"]:
-        """A connection for so long. One that failed is in a state that nobody knows, and not used again."""
-        if self._pool is None:
-            raise StoreUnavailable(f"{self._where} is not open")
-        pool = self._pool
-        try:
-            async with asyncio.timeout(seconds):
-                connection = await pool.acquire()
-                try:
-                    yield connection
-                except BaseException:
-                    connection.terminate()
-                    raise
-                finally:
-                    await pool.release(connection)
-        except Exception as error:
-            raise translated(error, self._where) from error
-
-
-async def nothing_to_reset(_: object) -> None:
-    """A connection comes back as it was taken: settings are those of a transaction."""
-
-
-async def applied_version(connection: "Connection", pipeline: str) -> int:
+async def applied_version(connection: Connection, pipeline: str) -> int:
     """The last script that ran in the database."""
-    if not await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL"):
+    if not await connection.fetchval(MIGRATED):
         return 0
     find = "SELECT coalesce(max(version), 0) FROM schema_migrations WHERE pipeline = $1"
     return int(await connection.fetchval(find, pipeline))
@@ -281,25 +195,3 @@ async def applied_version(connection: "Connection", pipeline: str) -> int:
 def setup() -> str:
     """What stands in every database before the first script."""
     return (files("eagleray.configs") / "schema" / "postgresql" / "setup.sql").read_text("utf-8")
-
-
-def identity_of(url: str) -> str:
-    """Host, port and database of a URL.
-
-    Raises:
-        ValueError: as `PostgresqlWriter.from_url`; the message repeats nothing that may be secret.
-    """
-    parts = urlsplit(url)
-    database = parts.path.removeprefix("/")
-    try:
-        port = parts.port or 5432
-        options = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError:
-        raise ValueError("a port of PostgreSQL is a number, its options are NAME=VALUE&…") from None
-    if not parts.hostname or not database or "/" in database:
-        raise ValueError("a store of kind postgresql needs a database: postgresql://HOST/DATABASE")
-    if not set(options) <= set(OPTIONS):
-        raise ValueError(f"options of a store of kind postgresql are {', '.join(OPTIONS)}")
-    if not set(options.get("sslmode", ())) <= set(SSL_MODES):
-        raise ValueError(f"sslmode is one of {', '.join(SSL_MODES)}")
-    return f"{parts.hostname}:{port}/{database}"

@@ -29,7 +29,11 @@ BEGIN
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]
     WHERE p.partrelid = parent;
     PERFORM pg_advisory_xact_lock(parent::oid::bigint);
-    IF to_regclass(place) IS NOT NULL THEN
+    -- Not to_regclass(place): it may answer from a cache of before the lock was waited for.
+    IF EXISTS (
+        SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE format('%I.%I', n.nspname, c.relname) = place
+    ) THEN
         RETURN 1;
     END IF;
     EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL)', place, parent);

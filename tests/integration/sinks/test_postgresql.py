@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from eagleray.actors.sinks import postgresql
+from eagleray.actors.sinks import postgresql_connections
 from eagleray.actors.sinks.base import RowsRejected, SchemaMismatch, StoreUnavailable
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.postgresql import LOCK, PostgresqlWriter
@@ -103,6 +103,7 @@ async def test_two_that_write_the_same_check_at_once_store_one(
     other = await opened(postgresql_url)
     await other.migrate(schema)
     now = time.time()
+    await asyncio.gather(*(each._add_days({"events": [[1, now, ""]]}) for each in (store, other)))
     rows = [[[i, now + place, str(place)] for i in range(2000)] for place in (0, 1)]
     await asyncio.gather(
         *(
@@ -142,7 +143,7 @@ async def test_days_are_dropped_once_they_are_wholly_past_their_time(store, even
 async def test_while_a_reader_holds_the_table_rows_wait_in_the_default_partition(
     store, opened, events, sql, schema, postgresql_url, monkeypatch
 ):
-    monkeypatch.setattr(postgresql, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(postgresql_connections, "LOCK_SECONDS", 0.05)
     now = time.time()
     reader = await asyncpg.connect(postgresql_url)
     async with reader.transaction():
@@ -353,7 +354,7 @@ async def test_tls_is_verified(tls_server, authorities, opened):
     _, trusted, other = authorities
     url = tls_server.url("postgres")
     writer = await opened(f"{url}?sslmode=verify-full&sslrootcert={trusted}")
-    async with writer._session(5.0) as connection:
+    async with writer._database.session(5.0) as connection:
         assert await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
     with pytest.raises(StoreUnavailable, match="certificate verify failed"):
         await opened(f"{url}?sslmode=verify-full&sslrootcert={other}")
@@ -420,7 +421,7 @@ async def test_pgbouncer_may_stand_between(
         )
     assert [row[0] for row in await writers[0].scan(events, None, 100)] == list(range(50))
     assert await writers[0].prune(now + 9 * DAY) == 50
-    async with writers[0]._session(5.0) as connection:  # no session has kept anything
+    async with writers[0]._database.session(5.0) as connection:  # no session has kept anything
         assert await connection.fetchval("SHOW work_mem") == "4MB"
 
 

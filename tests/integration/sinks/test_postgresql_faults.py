@@ -11,7 +11,7 @@ import pytest
 
 from eagleray.actors import follower
 from eagleray.actors.sink import Sink
-from eagleray.actors.sinks import postgresql
+from eagleray.actors.sinks import postgresql_connections
 from eagleray.actors.sinks.base import StoreUnavailable
 from eagleray.actors.sinks.log import Log
 from eagleray.actors.sinks.postgresql import LOCK, PostgresqlWriter
@@ -108,8 +108,8 @@ async def test_paused(start, batch, postgresql_server, postgresql_url, monkeypat
     sink = await start(postgresql_url)
     await sink.put(batch(0))
     await sink.flush()
-    monkeypatch.setattr(postgresql, "CONNECT_SECONDS", 0.3)
-    monkeypatch.setattr(postgresql, "CALL_SECONDS", 0.3)
+    monkeypatch.setattr(postgresql_connections, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(postgresql_connections, "CALL_SECONDS", 0.3)
     postgresql_server.signal(signal.SIGSTOP)
     try:
         await sink.put(batch(1))
