@@ -131,6 +131,8 @@ class PostgresqlWriter:
                     "SELECT eagleray_drop_day($1::text::regclass, to_timestamp($2::double precision), $3)",
                     *values,
                 )
+        if removed:
+            self._days.clear()
         return removed
 
     async def close(self) -> None:

@@ -138,6 +138,8 @@ async def test_days_are_dropped_once_they_are_wholly_past_their_time(store, even
     assert await store.prune(midnight + DAY + 100.0) == 1
     assert days(sql) == ["events_other", partition(now + DAY)]
     assert sql("SELECT id FROM events") == "2"
+    await store.write([seal("test", events, [[4, now, ""]], 0)])  # a clock that was wrong when it pruned
+    assert days(sql) == ["events_other", partition(now), partition(now + DAY)]
 
 
 async def test_while_a_reader_holds_the_table_rows_wait_in_the_default_partition(
