@@ -21,6 +21,9 @@ class StoreKind(NamedTuple):
 
 KINDS = {
     "sqlite": StoreKind("eagleray.actors.sinks.sqlite:SqliteWriter", ("sqlite",), files=True, complete=True),
+    "postgresql": StoreKind(
+        "eagleray.actors.sinks.postgresql:PostgresqlWriter", ("postgresql", "postgres"), complete=True
+    ),
 }
 SCHEMES = {scheme: kind for kind, described in KINDS.items() for scheme in described.schemes}
 

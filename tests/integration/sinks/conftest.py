@@ -1,10 +1,11 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from eagleray.actors.sinks.base import Schema, StoreError
+from eagleray.actors.sinks.base import Schema, StoreError, Writer
 from eagleray.actors.sinks.migrations import KINDS, scripts
+from eagleray.actors.sinks.postgresql import PostgresqlWriter
 from eagleray.actors.sinks.sqlite import SqliteWriter
 from eagleray.pipelines.tables import (
     Column,
@@ -18,6 +19,8 @@ from eagleray.pipelines.tables import (
     open_rows,
     seal,
 )
+from tests.servers import postgresql as postgresql_servers
+from tests.servers.postgresql import MissingServer, PostgreSQL
 
 STATE = Table(
     "state",
@@ -118,14 +121,37 @@ def schema() -> Schema:
     return SCHEMA
 
 
-def sqlite(tmp_path: Path) -> SqliteWriter:
-    return SqliteWriter(tmp_path / "store.sqlite")
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQL]:
+    try:
+        with postgresql_servers.started() as server:
+            yield server
+    except MissingServer as error:
+        pytest.skip(str(error))
 
 
-@pytest.fixture(params=["sqlite"])
-async def writer(request, tmp_path):
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgreSQL) -> Iterator[str]:
+    """The URL of a database of the test's own."""
+    with postgresql_server.database() as name:
+        yield postgresql_server.url(name)
+
+
+def sqlite(request: pytest.FixtureRequest) -> Writer:
+    return SqliteWriter(request.getfixturevalue("tmp_path") / "store.sqlite")
+
+
+def postgresql(request: pytest.FixtureRequest) -> Writer:
+    return PostgresqlWriter.from_url("postgresql", request.getfixturevalue("postgresql_url"))
+
+
+STORES: dict[str, Callable[[pytest.FixtureRequest], Writer]] = {"sqlite": sqlite, "postgresql": postgresql}
+
+
+@pytest.fixture(params=STORES)
+async def writer(request):
     """Each kind of store, open, with the tables above."""
-    store = {"sqlite": sqlite}[request.param](tmp_path)
+    store = STORES[request.param](request)
     await store.open()
     await store.migrate(SCHEMA)
     yield store

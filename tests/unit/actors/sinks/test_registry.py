@@ -5,7 +5,7 @@ import pytest
 from eagleray.actors.sinks.registry import KINDS, SCHEMES, StoreUrl, create_writer, parse_store
 
 DATA = Path("/srv/data")
-URLS = {"sqlite": "sqlite:/srv/pool.sqlite"}
+URLS = {"postgresql": "postgresql://host/pool", "sqlite": "sqlite:/srv/pool.sqlite"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
