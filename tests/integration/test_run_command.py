@@ -36,7 +36,7 @@ def run(eagleray, tmp_path):
         (["--address", "127.0.0.1:1"], {}, "cannot join Ray: 127.0.0.1:1: Connection refused"),
         (["--address", "ray://127.0.0.1:1"], {}, "cannot join Ray: ray://127.0.0.1:1: Connection refused"),
         (["--address", "nonsense"], {}, "cannot join Ray: "),
-        ([], {"stores": ("tape:x",)}, "config.yaml:11: stores.0: a store is given as SCHEME://"),
+        ([], {"stores": ("tape:x",)}, "config.yaml:9: stores: a store is given as SCHEME://"),
         ([], {"stores": ("postgresql://h/d?colour=red",)}, "store postgresql: "),
         (["--address", "ray.invalid:6379"], {}, "cannot join Ray: ray.invalid:6379: Name or service"),
     ],
