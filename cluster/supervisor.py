@@ -63,7 +63,7 @@ class Supervisor:
         self._fleet = fleet
         self._show = show
         self._started = time.monotonic()
-        self._started_at = time.time()
+        self._started_at = round(time.time(), 6)  # microseconds: what stores keep
         self._record_at = self._started + RECORD_EVERY
         self._acked: dict[int, int] = {}  # incarnation -> settled
         self.progress = Progress()
@@ -135,7 +135,7 @@ class Supervisor:
         )
         row = (
             self._started_at,
-            time.time(),
+            round(time.time(), 6),
             len(polls),
             sum(1 for poll in polls if poll.error),
             known,

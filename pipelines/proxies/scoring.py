@@ -24,6 +24,7 @@ from eagleray.pipelines.proxies.score import decayed, score
 from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
 from eagleray.pipelines.tables import Row, encode_batch, seal
 
+MICRO = 6  # digits of a time in a row: what stores with a type for times keep
 SELF_RETRY = 60.0  # seconds until a check that failed for our own reasons is made again
 
 _decode = msgspec.msgpack.Decoder(list[Checked]).decode
@@ -63,7 +64,9 @@ def score_batch(checked: bytes, rules: ScoringRules, sources: Mapping[int, str])
         state = State.unpack(item.state)
         record(state, report, rules.half_life)
         states.append(state.pack())
-        due.append(next_due(state, str(report.endpoint).encode(), report.checked_at, rules.schedule))
+        due.append(
+            round(next_due(state, str(report.endpoint).encode(), report.checked_at, rules.schedule), MICRO)
+        )
         proxies.append(proxy_row(item, state, due[-1], sources, rules.weights))
         if state.first_ok:
             checks.append(check_row(item, sources))
@@ -147,7 +150,7 @@ def proxy_row(item: Checked, state: State, due: float, sources: Mapping[int, str
         state.first_seen,
         state.first_ok or None,
         state.last_ok or None,
-        report.checked_at,
+        round(report.checked_at, MICRO),
         due,
         item.lease_id,
     )
@@ -161,7 +164,7 @@ def check_row(item: Checked, sources: Mapping[int, str]) -> Row:
         report.endpoint.port,
         account(report.endpoint)[0],
         item.lease_id,
-        report.checked_at,
+        round(report.checked_at, MICRO),
         report.node,
         report.outcome,
         report.anonymity or "",
