@@ -20,6 +20,9 @@ class StoreKind(NamedTuple):
 
 
 KINDS = {
+    "clickhouse": StoreKind(
+        "eagleray.actors.sinks.clickhouse:ClickHouseWriter", ("clickhouse", "clickhouses"), complete=True
+    ),
     "sqlite": StoreKind("eagleray.actors.sinks.sqlite:SqliteWriter", ("sqlite",), files=True, complete=True),
     "postgresql": StoreKind(
         "eagleray.actors.sinks.postgresql:PostgresqlWriter", ("postgresql", "postgres"), complete=True

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import urllib3  # noqa: F401 (ClickHouse's client brings it; it tries out a socket when it is first imported)
 from hypothesis import settings
 
 # A busy machine is no failure, and nothing is kept between runs.

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from eagleray.actors.sinks.base import Schema, StoreError, Writer
+from eagleray.actors.sinks.clickhouse import ClickHouseWriter
 from eagleray.actors.sinks.migrations import KINDS, scripts
 from eagleray.actors.sinks.postgresql import PostgresqlWriter
 from eagleray.actors.sinks.sqlite import SqliteWriter
@@ -19,7 +20,9 @@ from eagleray.pipelines.tables import (
     open_rows,
     seal,
 )
+from tests.servers import clickhouse as clickhouse_servers
 from tests.servers import postgresql as postgresql_servers
+from tests.servers.clickhouse import ClickHouse
 from tests.servers.postgresql import MissingServer, PostgreSQL
 
 STATE = Table(
@@ -122,6 +125,19 @@ def schema() -> Schema:
 
 
 @pytest.fixture(scope="session")
+def clickhouse_server() -> Iterator[ClickHouse]:
+    with clickhouse_servers.started() as server:
+        yield server
+
+
+@pytest.fixture
+def clickhouse_url(clickhouse_server: ClickHouse) -> Iterator[str]:
+    """The URL of a database of the test's own."""
+    with clickhouse_server.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgreSQL]:
     try:
         with postgresql_servers.started() as server:
@@ -141,11 +157,20 @@ def sqlite(request: pytest.FixtureRequest) -> Writer:
     return SqliteWriter(request.getfixturevalue("tmp_path") / "store.sqlite")
 
 
+def clickhouse(request: pytest.FixtureRequest) -> Writer:
+    return ClickHouseWriter.from_url("clickhouse", request.getfixturevalue("clickhouse_url"))
+
+
 def postgresql(request: pytest.FixtureRequest) -> Writer:
     return PostgresqlWriter.from_url("postgresql", request.getfixturevalue("postgresql_url"))
 
 
-STORES: dict[str, Callable[[pytest.FixtureRequest], Writer]] = {"sqlite": sqlite, "postgresql": postgresql}
+STORES: dict[str, Callable[[pytest.FixtureRequest], Writer]] = {
+    "clickhouse": clickhouse,
+    "postgresql": postgresql,
+    "sqlite": sqlite,
+}
+PRUNED_BY_THE_ENGINE = {"clickhouse"}  # its tables say how long they keep rows
 
 
 @pytest.fixture(params=STORES)
@@ -156,3 +181,9 @@ async def writer(request):
     await store.migrate(SCHEMA)
     yield store
     await store.close()
+
+
+@pytest.fixture
+def prunes(writer: Writer) -> bool:
+    """Whether `prune` deletes, or the store's engine does it by itself."""
+    return writer.name not in PRUNED_BY_THE_ENGINE

@@ -5,7 +5,11 @@ import pytest
 from eagleray.actors.sinks.registry import KINDS, SCHEMES, StoreUrl, create_writer, parse_store
 
 DATA = Path("/srv/data")
-URLS = {"postgresql": "postgresql://host/pool", "sqlite": "sqlite:/srv/pool.sqlite"}
+URLS = {
+    "clickhouse": "clickhouse://host/pool",
+    "postgresql": "postgresql://host/pool",
+    "sqlite": "sqlite:/srv/pool.sqlite",
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
