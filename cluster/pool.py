@@ -1,16 +1,13 @@
 """The pool as its readers see it: which proxies to choose, and the row that each becomes."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol, ordered
+from eagleray.pipelines.proxies.model import Anonymity, Endpoint, Protocol, ordered
 from eagleray.pipelines.proxies.packing import TLS_MARK
-from eagleray.pipelines.proxies.pipeline import over_tls, plain, protocols
+from eagleray.pipelines.proxies.rows import credentials, over_tls, plain, protocols, proxy_urls
 from eagleray.pipelines.proxies.tables import PROXIES
 from eagleray.pipelines.tables import Filter, Op, Query, Row
-
-# What a client is told to speak: `https` is HTTP with CONNECT, and `https://` means TLS to the proxy.
-SCHEMES = {Protocol.HTTPS: "http"}
 
 COPIED = (
     "country",
@@ -66,7 +63,7 @@ def proxy_row(row: Row, wanted: Sequence[Protocol] = ()) -> dict[str, Any]:
     """
     record = dict(zip(PROXIES.names, row, strict=True))
     working = [*protocols(plain(record["protocols"])), *(tls := protocols(over_tls(record["protocols"])))]
-    endpoint = Endpoint(record["ip"], record["port"], credentials(record["username"], record["password"]))
+    endpoint = Endpoint(record["ip"], record["port"], credentials(record))
     urls = proxy_urls(endpoint, [p for p in ordered(working) if not wanted or p in wanted], tls)
     return {
         "endpoint": str(endpoint),
@@ -75,16 +72,3 @@ def proxy_row(row: Row, wanted: Sequence[Protocol] = ()) -> dict[str, Any]:
         "protocols": [str(protocol) for protocol in ordered(working)],
         **{name: record[name] for name in COPIED},
     }
-
-
-def credentials(username: str, password: str) -> Credentials | None:
-    """The credentials of a row, or None where it has none."""
-    return Credentials(username, password) if username or password else None
-
-
-def proxy_urls(endpoint: Endpoint, spoken: Iterable[Protocol], tls: Collection[Protocol] = ()) -> list[str]:
-    """A URL for each protocol, each once: what a client is given as its proxy. `tls`: spoken over TLS."""
-    schemes = dict.fromkeys(
-        "https" if protocol in tls else SCHEMES.get(protocol, str(protocol)) for protocol in spoken
-    )
-    return [f"{scheme}://{endpoint.authority}" for scheme in schemes]

@@ -1,9 +1,12 @@
 """What a pipeline is to the actors that carry it: names, tables, and bytes they need not understand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from eagleray.pipelines.tables import Row, Table
+
+# Texts by file name from the rows of a table that live; a function of a module, because it is pickled.
+Export = Callable[[Sequence[Row]], Mapping[str, str]]
 
 
 class Restored(NamedTuple):
@@ -29,6 +32,10 @@ class Pipeline(Protocol):
     @property
     def state_table(self) -> Table:
         """The one of `tables` from which the frontier is rebuilt."""
+
+    @property
+    def exports(self) -> Mapping[str, Export]:
+        """By name of a table that has a keyspace: what is written of it as text files."""
 
     @property
     def hint_size(self) -> int:

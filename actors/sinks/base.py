@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from eagleray.actors.sinks.files import sync_directory
 from eagleray.actors.sinks.frames import START, Position
+from eagleray.pipelines.pipeline import Export
 from eagleray.pipelines.tables import Envelope, Key, Query, Row, Table
 
 logger = logging.getLogger(__name__)
@@ -39,11 +40,12 @@ class Script(NamedTuple):
 
 
 class Schema(NamedTuple):
-    """The tables of a pipeline, and the scripts that make them in each kind of store."""
+    """The tables of a pipeline, the scripts that make them in each kind of store, and its text files."""
 
     pipeline: str
     tables: tuple[Table, ...]
     scripts: Mapping[str, tuple[Script, ...]]
+    exports: Mapping[str, Export] = {}
 
 
 class Writer(Protocol):

@@ -13,7 +13,7 @@ def schema_of(pipeline: Pipeline) -> Schema:
     """A pipeline's tables, with the packaged scripts from `configs/schema/<kind>/<pipeline>/`."""
     folder = files("eagleray.configs") / "schema"
     packaged = {kind: scripts(folder / kind / pipeline.name) for kind in KINDS}
-    return Schema(pipeline.name, pipeline.tables, packaged)
+    return Schema(pipeline.name, pipeline.tables, packaged, dict(pipeline.exports))
 
 
 def scripts(folder: Traversable) -> tuple[Script, ...]:

@@ -11,8 +11,8 @@ from typing import Any, TextIO
 import msgspec
 
 from eagleray.cluster.cli.console import Format, StatusLine, note, row_writer
-from eagleray.cluster.pool import proxy_urls
 from eagleray.pipelines.proxies.model import CheckReport
+from eagleray.pipelines.proxies.rows import proxy_urls
 
 COLUMNS = ("endpoint", "works_as", "anonymity", "exit_ip", "first_byte_ms", "confirmed")
 ALL_COLUMNS = (*COLUMNS, "outcome", "step")

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eagleray.pipelines.pipeline import Restored
+from eagleray.pipelines.pipeline import Export, Restored
 from eagleray.pipelines.proxies import packing
+from eagleray.pipelines.proxies.exports import lists
 from eagleray.pipelines.proxies.latency import from_percentiles
-from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol, canonical_host
-from eagleray.pipelines.proxies.packing import TLS_MARK, Hint, State, bin_of, endpoint_key, source_id
+from eagleray.pipelines.proxies.model import Anonymity, Endpoint, canonical_host
+from eagleray.pipelines.proxies.packing import Hint, State, bin_of, endpoint_key, source_id
+from eagleray.pipelines.proxies.rows import credentials, over_tls, plain, protocols
 from eagleray.pipelines.proxies.score import PRIOR, Evidence
 from eagleray.pipelines.proxies.tables import PROXIES, TABLES
 from eagleray.pipelines.tables import Row
@@ -23,6 +25,11 @@ class ProxyPipeline:
     state_table = PROXIES
     hint_size = packing.HINT.size
     state_size = packing.STATE.size
+
+    @property
+    def exports(self) -> Mapping[str, Export]:
+        """The lists of what lives."""
+        return {PROXIES.name: lists}
 
     def merge(self, old: bytes, new: bytes) -> bytes:
         """See `packing.merge`."""
@@ -45,10 +52,8 @@ class ProxyPipeline:
 
 
 def endpoint(fields: Mapping[str, Any]) -> Endpoint:
-    """The endpoint of a row. A user name and a password that are both empty are none."""
-    username, password = fields["username"], fields["password"]
-    credentials = Credentials(username, password) if username or password else None
-    return Endpoint(canonical_host(fields["ip"]), fields["port"], credentials)
+    """The endpoint of a row."""
+    return Endpoint(canonical_host(fields["ip"]), fields["port"], credentials(fields))
 
 
 def hint(fields: Mapping[str, Any]) -> Hint:
@@ -80,21 +85,6 @@ def state(fields: Mapping[str, Any]) -> State:
         over_tls=protocols(over_tls(fields["protocols"])),
         anonymity=anonymity(fields["anonymity"]),
     )
-
-
-def plain(spoken: str) -> str:
-    """The protocols of a row that are spoken to the proxy as they are."""
-    return ",".join(name for name in spoken.split(",") if not name.endswith(TLS_MARK))
-
-
-def over_tls(spoken: str) -> str:
-    """The protocols of a row that are spoken to the proxy over TLS."""
-    return ",".join(name.removesuffix(TLS_MARK) for name in spoken.split(",") if name.endswith(TLS_MARK))
-
-
-def protocols(text: str) -> frozenset[Protocol]:
-    """Protocols from a comma-separated text."""
-    return frozenset(map(Protocol, text.split(","))) if text else frozenset()
 
 
 def anonymity(text: str) -> Anonymity | None:
