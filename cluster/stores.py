@@ -1,9 +1,11 @@
 """A store as commands read it: opened, asked and closed in one thread."""
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from eagleray.actors.sinks.base import Schema, StoreError, StoreUnavailable, Writer, path_of
@@ -35,15 +37,18 @@ class Health(NamedTuple):
     """How a store answers: in how long, what it was last told, or why it does not."""
 
     milliseconds: float
-    newest_check: float | None  # Unix seconds; None where it has no proxy
+    newest_check: float | None  # Unix seconds; None where it has no proxy, or can't be asked
     error: str = ""
 
 
 def health(store: StoreUrl) -> Health:
-    """Ask a store for its newest row; changes nothing."""
+    """Ask a store for its newest row, where it can be asked; changes nothing."""
     start = time.perf_counter()
     try:
         require_there(store)
+        if not KINDS[store.kind].reads:
+            require_writable(path_of(store.url))
+            return Health((time.perf_counter() - start) * 1000, None)
         with opened(store) as pool:
             rows = pool.read(Query(PROXIES, order=("-checked_at",), limit=1))
     except (StoreError, ValueError) as error:
@@ -62,6 +67,16 @@ def require_there(store: StoreUrl) -> None:
         raise StoreUnavailable(
             f"there is nothing at {path_of(store.url)} yet: `eagleray store migrate` makes it"
         )
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that this user may not write to.
+
+    Raises:
+        StoreUnavailable: it is one.
+    """
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreUnavailable(f"{folder} can't be written: give it to the user who runs Eagleray")
 
 
 def prepare(store: StoreUrl, schema: Schema) -> str:
@@ -89,8 +104,14 @@ def opened(store: StoreUrl) -> Iterator[Readable]:
 
     Raises:
         StoreError: it can't be read.
-        ValueError: its URL has what the store does not understand.
+        ValueError: its URL has what the store does not understand, or it is of a kind that can't be asked.
     """
+    if not KINDS[store.kind].reads:
+        asked = ", ".join(kind for kind, described in KINDS.items() if described.reads)
+        raise ValueError(
+            f"a store of kind {store.kind} can't be asked, its files are for other programs; "
+            f"give one of these: {asked}"
+        )
     if store.kind == "sqlite":
         reader = SqliteReader(path_of(store.url), (PROXIES, CHECKS))
         try:

@@ -17,6 +17,8 @@ class StoreKind(NamedTuple):
     schemes: tuple[str, ...]
     files: bool = False  # its URL is a path, not a host
     complete: bool = False  # it keeps every row, so that a run can go on from it
+    reads: bool = True  # it answers queries; where not, other programs read it
+    extra: str = ""  # of the package's extras, the one that brings its driver
 
 
 KINDS = {
@@ -27,6 +29,11 @@ KINDS = {
     "postgresql": StoreKind(
         "eagleray.actors.sinks.postgresql:PostgresqlWriter", ("postgresql", "postgres"), complete=True
     ),
+    "ndjson": StoreKind("eagleray.actors.sinks.ndjson:NdjsonWriter", ("ndjson",), files=True, reads=False),
+    "parquet": StoreKind(
+        "eagleray.actors.sinks.parquet:ParquetWriter", ("parquet",), files=True, reads=False, extra="parquet"
+    ),
+    "text": StoreKind("eagleray.actors.sinks.text:TextWriter", ("text",), files=True, reads=False),
 }
 SCHEMES = {scheme: kind for kind, described in KINDS.items() for scheme in described.schemes}
 
@@ -67,6 +74,15 @@ def create_writer(store: StoreUrl) -> Writer:
     """The writer of a store, not yet open.
 
     Raises:
-        ValueError: the URL has what the store does not understand.
+        ValueError: the URL has what the store does not understand, or its driver is not installed.
     """
-    return cast("Writer", resolve_name(KINDS[store.kind].writer).from_url(store.name, store.url))
+    kind = KINDS[store.kind]
+    try:
+        writer = resolve_name(kind.writer)
+    except ImportError as error:
+        if not kind.extra:
+            raise
+        raise ValueError(
+            f"a store of kind {store.kind} needs {error.name}: pip install 'eagleray[{kind.extra}]'"
+        ) from error
+    return cast("Writer", writer.from_url(store.name, store.url))

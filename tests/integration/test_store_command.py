@@ -164,6 +164,22 @@ def test_check_says_how_fresh_a_store_is(run, tmp_path):
     assert found["newest_check"].startswith(time.strftime("%Y-%m-%dT", time.gmtime(NOW)))
 
 
+@pytest.mark.parametrize("kind", ["ndjson", "parquet", "text"])
+def test_a_store_of_files_is_restored_into_and_checked_but_not_asked(run, tmp_path, kind):
+    old, new = f"sqlite:{tmp_path}/old.sqlite", f"{kind}:{tmp_path}/new"
+    fill(old, batch(*range(1, 100)))
+    made = outcome(run("store", "backup", "--store", old, "--json"))
+    assert outcome(run("store", "restore", made["file"], "--store", new, "--json"))["rows"] == 2 * 99
+    name = "all.txt" if kind == "text" else f"proxies.{kind}"
+    assert (tmp_path / "new" / name).stat().st_size > 1000
+    found = outcome(run("store", "check", "--store", new, "--json"))
+    assert (found["error"], found["newest_check"]) == ("", None)
+    for words in (["store", "backup"], ["list"], ["get"], ["explain", "192.0.2.7:8080"]):
+        result = run(*words, "--store", new)
+        assert result.exit_code != 0
+        assert f"a store of kind {kind} can't be asked" in result.stderr
+
+
 def test_prune_removes_what_outlived_its_time(run, tmp_path):
     store = tmp_path / "pool.sqlite"
     old = check(1)

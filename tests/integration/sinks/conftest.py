@@ -3,9 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from eagleray.actors.sinks import file_writer
 from eagleray.actors.sinks.base import Schema, StoreError, Writer
 from eagleray.actors.sinks.clickhouse import ClickHouseWriter
 from eagleray.actors.sinks.migrations import KINDS, scripts
+from eagleray.actors.sinks.ndjson import NdjsonWriter
+from eagleray.actors.sinks.parquet import ParquetWriter
 from eagleray.actors.sinks.postgresql import PostgresqlWriter
 from eagleray.actors.sinks.sqlite import SqliteWriter
 from eagleray.pipelines.tables import (
@@ -165,17 +168,29 @@ def postgresql(request: pytest.FixtureRequest) -> Writer:
     return PostgresqlWriter.from_url("postgresql", request.getfixturevalue("postgresql_url"))
 
 
+def ndjson(request: pytest.FixtureRequest) -> Writer:
+    return NdjsonWriter(request.getfixturevalue("tmp_path"), "ndjson")
+
+
+def parquet(request: pytest.FixtureRequest) -> Writer:
+    return ParquetWriter(request.getfixturevalue("tmp_path"), "parquet")
+
+
 STORES: dict[str, Callable[[pytest.FixtureRequest], Writer]] = {
     "clickhouse": clickhouse,
+    "ndjson": ndjson,
+    "parquet": parquet,
     "postgresql": postgresql,
     "sqlite": sqlite,
 }
 PRUNED_BY_THE_ENGINE = {"clickhouse"}  # its tables say how long they keep rows
+PRUNED_BY_THE_DAY = {"ndjson", "parquet"}  # a file goes as a whole
 
 
 @pytest.fixture(params=STORES)
-async def writer(request):
+async def writer(request, monkeypatch):
     """Each kind of store, open, with the tables above."""
+    monkeypatch.setattr(file_writer, "QUICK", 60.0)  # whole files are up to date after every write
     store = STORES[request.param](request)
     await store.open()
     await store.migrate(SCHEMA)
@@ -185,5 +200,5 @@ async def writer(request):
 
 @pytest.fixture
 def prunes(writer: Writer) -> bool:
-    """Whether `prune` deletes, or the store's engine does it by itself."""
-    return writer.name not in PRUNED_BY_THE_ENGINE
+    """Whether `prune` deletes a row; else the store's engine does so by itself, or it goes with its day."""
+    return writer.name not in PRUNED_BY_THE_ENGINE | PRUNED_BY_THE_DAY

@@ -7,8 +7,11 @@ from eagleray.actors.sinks.registry import KINDS, SCHEMES, StoreUrl, create_writ
 DATA = Path("/srv/data")
 URLS = {
     "clickhouse": "clickhouse://host/pool",
+    "ndjson": "ndjson:/srv/lake",
+    "parquet": "parquet:/srv/lake",
     "postgresql": "postgresql://host/pool",
     "sqlite": "sqlite:/srv/pool.sqlite",
+    "text": "text:/srv/lists",
 }
 
 
