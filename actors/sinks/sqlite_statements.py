@@ -46,6 +46,8 @@ def condition(each: Filter) -> tuple[str, list[Any]]:
     if each.op is Op.HAS:
         test = f"instr(',' || {each.column} || ',', ',' || ? || ',')"
         return f"({' OR '.join([test] * len(each.value)) or '0'})", list(each.value)
+    if isinstance(each.value, bool):
+        return f"{each.column} {SIGNS[each.op]} {int(each.value)}", []  # else no partial index serves it
     return f"{each.column} {SIGNS[each.op]} ?", [each.value]
 
 

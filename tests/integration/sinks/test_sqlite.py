@@ -10,6 +10,8 @@ from eagleray.actors.sinks import sqlite
 from eagleray.actors.sinks.base import SchemaMismatch, StoreError, StoreUnavailable
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.sqlite import SqliteReader, SqliteWriter
+from eagleray.cluster.pool import alive
+from eagleray.pipelines.proxies.model import Anonymity, Protocol
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 from eagleray.pipelines.proxies.tables import CHECKS
 from eagleray.pipelines.tables import Filter, Op, Query, seal
@@ -95,14 +97,31 @@ async def test_a_reader_asks_for_tables_that_are_there(store, tmp_path):
         SqliteReader(tmp_path / "store.sqlite", [CHECKS])
 
 
-async def test_history_of_one_endpoint_is_found_by_the_key(tmp_path):
+async def plan(tmp_path, query: Query) -> str:
+    """How SQLite answers a query of the pool's."""
     store = SqliteWriter(tmp_path / "pool.sqlite")
     await store.open()
     await store.migrate(schema_of(ProxyPipeline()))
-    where = tuple(Filter(name, Op.EQ, value) for name, value in [("ip", "192.0.2.1"), ("port", 80)])
-    statement, values = sqlite.select(Query(CHECKS, where, ("-checked_at",)))
+    statement, values = sqlite.select(query)
     connection = sqlite3.connect(tmp_path / "pool.sqlite")
-    plan = str(connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
+    steps = str(connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
     connection.close()
     await store.close()
-    assert "USING INDEX sqlite_autoindex_checks_1 (ip=? AND port=?)" in plan
+    return steps
+
+
+async def test_history_of_one_endpoint_is_found_by_the_key(tmp_path):
+    where = tuple(Filter(name, Op.EQ, value) for name, value in [("ip", "192.0.2.1"), ("port", 80)])
+    steps = await plan(tmp_path, Query(CHECKS, where, ("-checked_at",)))
+    assert "USING INDEX sqlite_autoindex_checks_1 (ip=? AND port=?)" in steps
+
+
+@pytest.mark.parametrize(
+    "query",
+    [alive(1), alive(10, [Protocol.HTTP], ["NL", "DE"], [Anonymity.ELITE], 500.0, 0.5)],
+    ids=["any", "filtered"],
+)
+async def test_what_lives_is_found_in_its_order_by_an_index_of_the_living(tmp_path, query):
+    steps = await plan(tmp_path, query)
+    assert "USING INDEX proxies_living" in steps
+    assert "TEMP B-TREE" not in steps

@@ -43,6 +43,13 @@ def test_select_binds_every_value():
     )
 
 
+@pytest.mark.parametrize("value", [True, False])
+def test_a_boolean_stands_in_the_statement_so_that_a_partial_index_serves_it(value):
+    statement, values = select(Query(TABLE, (Filter("id", Op.EQ, value),)))
+    assert f"WHERE id = {int(value)} LIMIT ?" in statement
+    assert values == [1000]
+
+
 @pytest.mark.parametrize(
     ("after", "statement", "values"),
     [
