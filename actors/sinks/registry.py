@@ -27,6 +27,7 @@ KINDS = {
     "postgresql": StoreKind(
         "eagleray.actors.sinks.postgresql:PostgresqlWriter", ("postgresql", "postgres"), complete=True
     ),
+    "redis": StoreKind("eagleray.actors.sinks.redis:RedisWriter", ("redis", "rediss", "valkey", "valkeys")),
 }
 SCHEMES = {scheme: kind for kind, described in KINDS.items() for scheme in described.schemes}
 

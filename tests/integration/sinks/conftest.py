@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -7,6 +8,7 @@ from eagleray.actors.sinks.base import Schema, StoreError, Writer
 from eagleray.actors.sinks.clickhouse import ClickHouseWriter
 from eagleray.actors.sinks.migrations import KINDS, scripts
 from eagleray.actors.sinks.postgresql import PostgresqlWriter
+from eagleray.actors.sinks.redis import RedisWriter
 from eagleray.actors.sinks.sqlite import SqliteWriter
 from eagleray.pipelines.tables import (
     Column,
@@ -22,8 +24,10 @@ from eagleray.pipelines.tables import (
 )
 from tests.servers import clickhouse as clickhouse_servers
 from tests.servers import postgresql as postgresql_servers
+from tests.servers import redis as redis_servers
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.postgresql import MissingServer, PostgreSQL
+from tests.servers.redis import RedisServer
 
 STATE = Table(
     "state",
@@ -125,6 +129,21 @@ def schema() -> Schema:
 
 
 @pytest.fixture(scope="session")
+def valkey_server() -> Iterator[RedisServer]:
+    with redis_servers.started("valkey") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    try:
+        with redis_servers.started("redis") as server:
+            yield server
+    except redis_servers.MissingServer as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def clickhouse_server() -> Iterator[ClickHouse]:
     with clickhouse_servers.started() as server:
         yield server
@@ -165,10 +184,22 @@ def postgresql(request: pytest.FixtureRequest) -> Writer:
     return PostgresqlWriter.from_url("postgresql", request.getfixturevalue("postgresql_url"))
 
 
+def valkey(request: pytest.FixtureRequest) -> Writer:
+    server = request.getfixturevalue("valkey_server")
+    return RedisWriter.from_url("valkey", f"valkey://{server.address}/0?prefix={uuid4().hex}:")
+
+
+def redis(request: pytest.FixtureRequest) -> Writer:
+    server = request.getfixturevalue("redis_server")
+    return RedisWriter.from_url("redis", f"redis://{server.address}/0?prefix={uuid4().hex}:")
+
+
 STORES: dict[str, Callable[[pytest.FixtureRequest], Writer]] = {
     "clickhouse": clickhouse,
     "postgresql": postgresql,
+    "redis": redis,
     "sqlite": sqlite,
+    "valkey": valkey,
 }
 PRUNED_BY_THE_ENGINE = {"clickhouse"}  # its tables say how long they keep rows
 
@@ -187,3 +218,31 @@ async def writer(request):
 def prunes(writer: Writer) -> bool:
     """Whether `prune` deletes, or the store's engine does it by itself."""
     return writer.name not in PRUNED_BY_THE_ENGINE
+
+
+@pytest.fixture
+def kept(writer):
+    """What a store keeps of rows: a store of keys only those that lived lately, and no history."""
+
+    def choose(table: Table, rows: Sequence[Row]) -> list[Row]:
+        if not isinstance(writer, RedisWriter):
+            return list(rows)
+        return [row for row in rows if table is STATE and row[table.names.index("seen")] is not None]
+
+    return choose
+
+
+@pytest.fixture
+def history(writer):
+    """A store that keeps every row."""
+    if isinstance(writer, RedisWriter):
+        pytest.skip("a store of keys keeps no history")
+    return writer
+
+
+@pytest.fixture
+def scripted(writer):
+    """A store whose tables are made by scripts."""
+    if isinstance(writer, RedisWriter):
+        pytest.skip("a store of keys has no tables")
+    return writer

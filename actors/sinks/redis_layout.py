@@ -1,0 +1,252 @@
+"""Which keys a row of a table becomes in Redis, and back: texts only, no connection."""
+
+import math
+import re
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
+
+from eagleray.pipelines.queries import fulfils
+from eagleray.pipelines.tables import Column, Filter, Key, Keyspace, Kind, Op, Query, Row, Table
+
+MOST_MS = 1 << 53  # Lua compares times as doubles
+COLON = re.compile(r":(?![^\[]*\])")  # but those within brackets
+SET_NAME_SAFE = "+-_."  # in a value that is a part of a key; all others but letters and digits are encoded
+
+Entry = tuple[str, str, str, str, list[str | bool], list[str]]  # a row as redis.lua takes it
+
+
+class Plan(NamedTuple):
+    """Where to look for the rows that answer a query: no row stands outside."""
+
+    ranking: str | None  # the sorted set whose order is the query's, or None
+    descending: bool
+    unions: list[list[str]]  # a row stands in one set, at least, of each
+
+
+class Layout:
+    """The keys of one table: its hashes, sets and sorted sets, all with the same prefix."""
+
+    def __init__(self, table: Table, keyspace: Keyspace, prefix: str) -> None:
+        """Prepare to lay out rows.
+
+        Raises:
+            ValueError: versions of a row can't be compared.
+        """
+        names = table.names
+        self.table = table
+        self.before = prefix
+        self.before_member = f"{prefix}{keyspace.prefix}:"
+        self.expiries = f"{prefix}{table.name}:expires"
+        self.entries = f"{prefix}{table.name}:members"
+        self.rankings = [prefix + name for name, _ in keyspace.rankings]
+        self.keys = [self.expiries, self.entries, *self.rankings]
+        self._keyspace = keyspace
+        self._texts = [text_of(column) for column in table.columns]
+        self._values = [value_of(column) for column in table.columns]
+        self._key = [(names.index(name), table.columns[names.index(name)]) for name in table.key]
+        self._alive, self._fresh = names.index(keyspace.alive), names.index(keyspace.fresh)
+        self._sets = [
+            (template, place := names.index(column), table.columns[place].kind)
+            for template, column in keyspace.sets
+        ]
+        self._scores = [names.index(column) for _, column in keyspace.rankings]
+        self._newest = None if table.newest is None else names.index(table.newest)
+        if self._newest is not None:
+            rank(DIGITS[table.columns[self._newest].kind], 0)
+
+    def entry(self, row: Row) -> Entry:
+        """A row as redis.lua takes it.
+
+        Raises:
+            ValueError: a value is not of its column's kind, or can't be kept; the message holds none.
+        """
+        values = [text(value) for text, value in zip(self._texts, row, strict=True)]
+        alive = row[self._alive]
+        return (
+            self.member([row[place] for place, _ in self._key]),
+            self._rank(row),
+            self._expiry(row[self._fresh]),
+            " ".join(self.sets(row)) if alive else "",
+            [values[place] if alive and row[place] is not None else False for place in self._scores],
+            values,
+        )
+
+    def member(self, key: Key) -> str:
+        """What stands in sets for the row of a key: `192.0.2.1:80`, `[2001:db8::1]:80:user`."""
+        parts = (part(column.kind, value) for (_, column), value in zip(self._key, key, strict=True))
+        return ":".join(parts).rstrip(":")
+
+    def key(self, member: str) -> Key:
+        """The key of a member.
+
+        Raises:
+            ValueError: it is none of ours.
+        """
+        parts = COLON.split(member)
+        parts += [""] * (len(self._key) - len(parts))
+        return [
+            value_of(column)(unquote(text.strip("[]")))
+            for (_, column), text in zip(self._key, parts, strict=True)
+        ]
+
+    def sets(self, row: Row) -> list[str]:
+        """The names of the sets for a living row, without the prefix.
+
+        Raises:
+            ValueError: one of them is the name of something else.
+        """
+        names = [
+            set_name(template, value)
+            for template, place, kind in self._sets
+            for value in (row[place].split(",") if kind is Kind.LIST else (row[place],))
+            if value
+        ]
+        if any(self.before + name in self.keys for name in names):
+            raise ValueError(f"a set of {self.table.name} would have the name of another key")
+        return names
+
+    def row(self, fields: dict[str, str]) -> Row:
+        """The row of a hash.
+
+        Raises:
+            ValueError: it is none of ours.
+        """
+        return [
+            value(fields[column.name]) if column.name in fields else column.default
+            for column, value in zip(self.table.columns, self._values, strict=True)
+        ]
+
+    def plan(self, query: Query) -> Plan:
+        """Where the rows that answer a query stand. Only living rows stand in sets and rankings."""
+        if Filter(self._keyspace.alive, Op.EQ, True) not in query.where:
+            return Plan(None, False, [])
+        unions = [
+            [self.before + set_name(template, value) for value in values]
+            for condition in query.where
+            for template, place, kind in self._sets
+            if self.table.names[place] == condition.column and "" not in (values := asked(condition, kind))
+        ]
+        if len(query.order) == 1:
+            name = query.order[0].removeprefix("-")
+            for ranking, (_, column) in zip(self.rankings, self._keyspace.rankings, strict=True):
+                if column == name and not self.table.columns[self.table.names.index(name)].nullable:
+                    return Plan(ranking, query.order[0].startswith("-"), unions)
+        return Plan(None, False, unions)
+
+    def may_answer(self, query: Query, member: str) -> bool:
+        """Whether a member's key fulfils the filters on key columns."""
+        return fulfils(query.where, self.table.key, self.key(member))
+
+    def _rank(self, row: Row) -> str:
+        if self._newest is None:
+            return "0" * 20
+        return rank(DIGITS[self.table.columns[self._newest].kind], row[self._newest])
+
+    def _expiry(self, fresh: float | None) -> str:
+        if fresh is None:
+            return "0"
+        milliseconds = (fresh + self._keyspace.seconds) * 1000
+        if not abs(milliseconds) < MOST_MS:
+            raise ValueError(f"{self._keyspace.fresh} is out of range")
+        return str(max(0, int(milliseconds)))
+
+
+def asked(condition: Filter, kind: Kind) -> Sequence[str]:
+    """The values in whose sets all stands that fulfils a condition; an empty one, which has no set: not known."""
+    if kind is Kind.LIST:
+        return list(condition.value) if condition.op is Op.HAS else [""]
+    if condition.op is Op.EQ:
+        return [condition.value]
+    return list(condition.value) if condition.op is Op.IN else [""]
+
+
+def set_name(template: str, value: str) -> str:
+    """The name of the set for a value, without the prefix."""
+    return template.format(quote(value, SET_NAME_SAFE))
+
+
+def part(kind: Kind, value: Any) -> str:
+    """A key column's value as a part of a member: nothing in it looks like another part."""
+    if kind is Kind.ADDRESS and ":" in value:
+        return f"[{value}]"
+    return quote(str(value), "")
+
+
+def rank(digits: Callable[[Any], int], value: Any) -> str:
+    """A number as text of equal width in the order of numbers."""
+    return f"{digits(value) + (1 << 63):020d}"
+
+
+def double_digits(value: float) -> int:
+    """A signed integer in the order of floats."""
+    (bits,) = struct.unpack(">q", struct.pack(">d", value))
+    return int(bits) if bits >= 0 else int(bits) ^ ((1 << 63) - 1)
+
+
+DIGITS: dict[Kind, Callable[[Any], int]] = {
+    Kind.INTEGER: int,
+    Kind.REAL: double_digits,
+    Kind.TIME: double_digits,
+}
+
+
+def text_of(column: Column) -> Callable[[Any], str]:
+    """What makes the text in a hash of a column's value; null is the empty text."""
+    name, (kinds, convert) = column.name, TEXTS[column.kind]
+
+    def text(value: Any) -> str:
+        if type(value) in kinds:
+            return convert(value)
+        if value is None and column.nullable:
+            return ""
+        raise ValueError(f"{name} is not of its kind")
+
+    return text
+
+
+def value_of(column: Column) -> Callable[[str], Any]:
+    """What reads a column's value from the text in a hash."""
+    parse = VALUES.get(column.kind, str)
+    return (lambda text: parse(text) if text else None) if column.nullable else parse
+
+
+def integer(value: int) -> str:
+    """An integer of 64 bits.
+
+    Raises:
+        ValueError: it has more.
+    """
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ValueError("an integer has more than 64 bits")
+    return str(value)
+
+
+def number(value: float) -> str:
+    """The shortest text that gives the same float.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    if math.isnan(value):
+        raise ValueError("a number is none")
+    return repr(value)
+
+
+TEXTS: dict[Kind, tuple[tuple[type, ...], Callable[[Any], str]]] = {
+    Kind.TEXT: ((str,), str),
+    Kind.LIST: ((str,), str),
+    Kind.INTEGER: ((int,), integer),
+    Kind.REAL: ((float, int), number),
+    Kind.BOOLEAN: ((bool,), lambda value: "1" if value else "0"),
+    Kind.ADDRESS: ((str,), str),
+    Kind.TIME: ((float, int), number),
+    Kind.JSON: ((str,), str),
+}
+VALUES: dict[Kind, Callable[[str], Any]] = {
+    Kind.INTEGER: int,
+    Kind.REAL: float,
+    Kind.TIME: float,
+    Kind.BOOLEAN: lambda text: text == "1",
+}
