@@ -1,7 +1,7 @@
 """Redis and Valkey: hashes that expire, with sets and rankings that follow them. One Lua script a batch."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from itertools import islice
@@ -33,7 +33,7 @@ class RedisWriter:
     Of a row it keeps the newest, until its time is over by the server's clock.
     """
 
-    group_rows = 5_000
+    group_rows = 10_000
     linger = 0.0
 
     def __init__(self, name: str, place: Place) -> None:
@@ -98,7 +98,7 @@ class RedisWriter:
         """Let up to `PRUNE_MEMBERS` expired members leave their sets, by the server's clock, not `now`."""
         left = 0
         for layout in filter(None, self._layouts.values()):
-            while left < PRUNE_MEMBERS and (some := await self._run(layout, [])):
+            while left < PRUNE_MEMBERS and (some := await self._run(layout, {})):
                 left += some
         return left
 
@@ -112,28 +112,29 @@ class RedisWriter:
     def _layout(self, table: Table) -> Layout | None:
         return None if table.keyspace is None else Layout(table, table.keyspace, self._place.prefix)
 
-    def _chunks(self, envelopes: Sequence[Envelope]) -> list[tuple[Layout, Sequence[Entry]]]:
-        entries: dict[str, list[Entry]] = {}
-        for envelope in envelopes:
-            if envelope.table not in self._layouts:
-                raise RowsRejected(f"Redis: no table {envelope.table}")
-            if (layout := self._layouts[envelope.table]) is not None:
-                try:
-                    rows = open_rows(envelope, layout.table)
-                    entries.setdefault(envelope.table, []).extend(map(layout.entry, rows))
-                except ValueError as error:  # of ours: it holds no value
-                    raise RowsRejected(f"Redis: {error}") from None
-        return [
-            (cast("Layout", self._layouts[name]), some[at : at + SCRIPT_ROWS])
-            for name, some in entries.items()
-            for at in range(0, len(some), SCRIPT_ROWS)
-        ]
+    def _chunks(self, envelopes: Sequence[Envelope]) -> list[tuple[Layout, dict[str, Entry]]]:
+        rows: dict[str, list[Row]] = {}
+        found = []
+        try:
+            for envelope in envelopes:
+                if envelope.table not in self._layouts:
+                    raise ValueError(f"no table {envelope.table}")
+                if (layout := self._layouts[envelope.table]) is not None:
+                    rows.setdefault(envelope.table, []).extend(open_rows(envelope, layout.table))
+            for name, some in rows.items():
+                layout = cast("Layout", self._layouts[name])
+                entries = iter(layout.newest(some).items())
+                while chunk := dict(islice(entries, SCRIPT_ROWS)):
+                    found.append((layout, chunk))
+        except ValueError as error:  # of ours: it holds no value
+            raise RowsRejected(f"Redis: {error}") from None
+        return found
 
-    async def _run(self, layout: Layout, entries: Sequence[Entry]) -> int:
+    async def _run(self, layout: Layout, entries: Mapping[str, Entry]) -> int:
         """Store rows, and let some expired members leave; how many these were."""
         self._connected()
-        names = layout.table.names
-        packed = _encode([layout.before, layout.before_member, names, SWEEP_MEMBERS, entries])
+        head = (layout.before, layout.before_member, layout.table.names, SWEEP_MEMBERS)
+        packed = _encode((*head, list(entries), list(entries.values())))
         with translated(self._place):
             return int(await cast("AsyncScript", self._script)(keys=layout.keys, args=[packed]))
 

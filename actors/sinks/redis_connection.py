@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from redis import exceptions
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import ConnectionPool, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -92,6 +92,10 @@ def parse_place(url: str) -> Place:
     options.setdefault("socket_connect_timeout", CONNECT_SECONDS)
     options.setdefault("socket_timeout", ANSWER_SECONDS)
     options |= {"decode_responses": True, "retry": Retry(NoBackoff(), 0)}  # the follower tries again
+    try:
+        ConnectionPool(**options).make_connection()  # connects to nothing
+    except exceptions.RedisError:
+        raise ValueError("a parameter of TLS in the Redis URL is none that there is") from None
     identity = f"redis://{parts.hostname}:{port}/{options['db']}"
     return Place(options, prefix, f"{identity}?{urlencode({'prefix': prefix})}" if prefix else identity)
 

@@ -1,20 +1,24 @@
 """Which keys a row of a table becomes in Redis, and back: texts only, no connection."""
 
-import math
 import re
 import struct
+import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, unquote
+
+import msgspec
 
 from eagleray.pipelines.queries import fulfils
 from eagleray.pipelines.tables import Column, Filter, Key, Keyspace, Kind, Op, Query, Row, Table
 
 MOST_MS = 1 << 53  # Lua compares times as doubles
+PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")  # `quote` leaves it as it is, and takes its time
 COLON = re.compile(r":(?![^\[]*\])")  # but those within brackets
 SET_NAME_SAFE = "+-_."  # in a value that is a part of a key; all others but letters and digits are encoded
 
-Entry = tuple[str, str, str, str, list[str | bool], list[str]]  # a row as redis.lua takes it
+Entry = tuple[str, str, str, list[str | bool], list[str]]  # a row as redis.lua takes it; its rank first
 
 
 class Plan(NamedTuple):
@@ -42,7 +46,9 @@ class Layout:
         self.entries = f"{prefix}{table.name}:members"
         self.rankings = [prefix + name for name, _ in keyspace.rankings]
         self.keys = [self.expiries, self.entries, *self.rankings]
+        self._taken = {key.removeprefix(prefix) for key in self.keys}
         self._keyspace = keyspace
+        self._rows = list[tuple[tuple(map(type_of, table.columns))]]  # type: ignore[misc]  # made at run time
         self._texts = [text_of(column) for column in table.columns]
         self._values = [value_of(column) for column in table.columns]
         self._key = [(names.index(name), table.columns[names.index(name)]) for name in table.key]
@@ -56,22 +62,18 @@ class Layout:
         if self._newest is not None:
             rank(DIGITS[table.columns[self._newest].kind], 0)
 
-    def entry(self, row: Row) -> Entry:
-        """A row as redis.lua takes it.
+    def newest(self, rows: Sequence[Row]) -> dict[str, Entry]:
+        """The entry that stays of each member's rows, as if they had been stored one after another.
 
         Raises:
             ValueError: a value is not of its column's kind, or can't be kept; the message holds none.
         """
-        values = [text(value) for text, value in zip(self._texts, row, strict=True)]
-        alive = row[self._alive]
-        return (
-            self.member([row[place] for place, _ in self._key]),
-            self._rank(row),
-            self._expiry(row[self._fresh]),
-            " ".join(self.sets(row)) if alive else "",
-            [values[place] if alive and row[place] is not None else False for place in self._scores],
-            values,
-        )
+        found: dict[str, Entry] = {}
+        for row in msgspec.convert(rows, self._rows):
+            member, entry = self.member([row[place] for place, _ in self._key]), self._entry(row)
+            if member not in found or entry[0] > found[member][0]:
+                found[member] = entry
+        return found
 
     def member(self, key: Key) -> str:
         """What stands in sets for the row of a key: `192.0.2.1:80`, `[2001:db8::1]:80:user`."""
@@ -103,7 +105,7 @@ class Layout:
             for value in (row[place].split(",") if kind is Kind.LIST else (row[place],))
             if value
         ]
-        if any(self.before + name in self.keys for name in names):
+        if not self._taken.isdisjoint(names):
             raise ValueError(f"a set of {self.table.name} would have the name of another key")
         return names
 
@@ -139,6 +141,17 @@ class Layout:
         """Whether a member's key fulfils the filters on key columns."""
         return fulfils(query.where, self.table.key, self.key(member))
 
+    def _entry(self, row: Row) -> Entry:
+        alive = row[self._alive]
+        values = [text(value) if text else value for text, value in zip(self._texts, row, strict=True)]
+        return (
+            self._rank(row),
+            self._expiry(row[self._fresh]),
+            " ".join(self.sets(row)) if alive else "",
+            [values[place] if alive and row[place] is not None else False for place in self._scores],
+            values,
+        )
+
     def _rank(self, row: Row) -> str:
         if self._newest is None:
             return "0" * 20
@@ -154,7 +167,7 @@ class Layout:
 
 
 def asked(condition: Filter, kind: Kind) -> Sequence[str]:
-    """The values in whose sets all stands that fulfils a condition; an empty one, which has no set: not known."""
+    """The values in whose sets all stands that fulfils a condition; one is empty where no sets say it."""
     if kind is Kind.LIST:
         return list(condition.value) if condition.op is Op.HAS else [""]
     if condition.op is Op.EQ:
@@ -162,6 +175,7 @@ def asked(condition: Filter, kind: Kind) -> Sequence[str]:
     return list(condition.value) if condition.op is Op.IN else [""]
 
 
+@lru_cache(maxsize=4096)
 def set_name(template: str, value: str) -> str:
     """The name of the set for a value, without the prefix."""
     return template.format(quote(value, SET_NAME_SAFE))
@@ -171,7 +185,8 @@ def part(kind: Kind, value: Any) -> str:
     """A key column's value as a part of a member: nothing in it looks like another part."""
     if kind is Kind.ADDRESS and ":" in value:
         return f"[{value}]"
-    return quote(str(value), "")
+    text = str(value)
+    return text if PLAIN.fullmatch(text) else quote(text, "")
 
 
 def rank(digits: Callable[[Any], int], value: Any) -> str:
@@ -192,18 +207,18 @@ DIGITS: dict[Kind, Callable[[Any], int]] = {
 }
 
 
-def text_of(column: Column) -> Callable[[Any], str]:
-    """What makes the text in a hash of a column's value; null is the empty text."""
-    name, (kinds, convert) = column.name, TEXTS[column.kind]
+def type_of(column: Column) -> Any:
+    """The type that a column's values have on the wire."""
+    kind = TYPES.get(column.kind, str)
+    return kind | None if column.nullable else kind
 
-    def text(value: Any) -> str:
-        if type(value) in kinds:
-            return convert(value)
-        if value is None and column.nullable:
-            return ""
-        raise ValueError(f"{name} is not of its kind")
 
-    return text
+def text_of(column: Column) -> Callable[[Any], str] | None:
+    """What makes the text in a hash of a column's value, None where it is one; null is the empty text."""
+    write = TEXTS.get(column.kind)
+    if not column.nullable:
+        return write
+    return lambda value: "" if value is None else write(value) if write else value
 
 
 def value_of(column: Column) -> Callable[[str], Any]:
@@ -212,37 +227,21 @@ def value_of(column: Column) -> Callable[[str], Any]:
     return (lambda text: parse(text) if text else None) if column.nullable else parse
 
 
-def integer(value: int) -> str:
-    """An integer of 64 bits.
-
-    Raises:
-        ValueError: it has more.
-    """
-    if not -(1 << 63) <= value < 1 << 63:
-        raise ValueError("an integer has more than 64 bits")
-    return str(value)
-
-
-def number(value: float) -> str:
-    """The shortest text that gives the same float.
-
-    Raises:
-        ValueError: it is not a number.
-    """
-    if math.isnan(value):
-        raise ValueError("a number is none")
-    return repr(value)
-
-
-TEXTS: dict[Kind, tuple[tuple[type, ...], Callable[[Any], str]]] = {
-    Kind.TEXT: ((str,), str),
-    Kind.LIST: ((str,), str),
-    Kind.INTEGER: ((int,), integer),
-    Kind.REAL: ((float, int), number),
-    Kind.BOOLEAN: ((bool,), lambda value: "1" if value else "0"),
-    Kind.ADDRESS: ((str,), str),
-    Kind.TIME: ((float, int), number),
-    Kind.JSON: ((str,), str),
+INTEGER = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+REAL = Annotated[
+    float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)
+]  # no NaN, nothing infinite
+TYPES: dict[Kind, Any] = {
+    Kind.INTEGER: INTEGER,
+    Kind.REAL: REAL,
+    Kind.TIME: REAL,
+    Kind.BOOLEAN: bool,
+}
+TEXTS: dict[Kind, Callable[[Any], str]] = {
+    Kind.INTEGER: str,
+    Kind.REAL: repr,  # the shortest text that gives the same float
+    Kind.TIME: repr,
+    Kind.BOOLEAN: lambda value: "1" if value else "0",
 }
 VALUES: dict[Kind, Callable[[str], Any]] = {
     Kind.INTEGER: int,

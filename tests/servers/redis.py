@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from redis import Redis
-from redis.exceptions import BusyLoadingError, ConnectionError  # noqa: A004
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004
+from redis.retry import Retry
 
 START_SECONDS = 20.0
 KINDS = ("valkey", "redis")
@@ -68,7 +70,8 @@ class RedisServer:
         """A client that may do everything."""
         if self._tls:
             options |= {"ssl": True, "ssl_ca_certs": f"{self._tls}/ca.pem"}
-        return Redis(port=self.port, decode_responses=True, **options)
+        retry = Retry(NoBackoff(), 0)
+        return Redis("127.0.0.1", self.port, decode_responses=True, retry=retry, **options)
 
     def start(self) -> None:
         """Start, and wait until it answers."""
@@ -77,9 +80,13 @@ class RedisServer:
         until = time.monotonic() + START_SECONDS
         with self.client() as client:
             while True:
-                with suppress(ConnectionError, BusyLoadingError):
+                try:
                     client.ping()
                     return
+                except AuthenticationError:  # it answers, and wants a password
+                    return
+                except ConnectionError:  # or it is loading
+                    pass
                 if self._process.poll() is not None or time.monotonic() > until:
                     raise AssertionError((self.directory / "server.log").read_text())
                 time.sleep(0.01)
