@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from redis import exceptions
@@ -84,7 +84,7 @@ def parse_place(url: str) -> Place:
     if len(pairs) > len(dict(pairs)):
         raise ValueError("a parameter of the Redis URL is there twice")
     try:
-        options = dict(parse_url(parts._replace(query=urlencode(parameters)).geturl()))
+        options: dict[str, Any] = dict(parse_url(parts._replace(query=urlencode(parameters)).geturl()))
         options["db"] = database(parts.path.strip("/") or str(options.get("db", 0)))
         port = options.setdefault("port", PORT)
     except ValueError:  # its message may hold what was meant as a password
@@ -93,7 +93,7 @@ def parse_place(url: str) -> Place:
     options.setdefault("socket_timeout", ANSWER_SECONDS)
     options |= {"decode_responses": True, "retry": Retry(NoBackoff(), 0)}  # the follower tries again
     try:
-        ConnectionPool(**options).make_connection()  # connects to nothing
+        cast("Any", ConnectionPool(**options)).make_connection()  # connects to nothing
     except exceptions.RedisError:
         raise ValueError("a parameter of TLS in the Redis URL is none that there is") from None
     identity = f"redis://{parts.hostname}:{port}/{options['db']}"

@@ -21,6 +21,9 @@ SET_NAME_SAFE = "+-_."  # in a value that is a part of a key; all others but let
 Entry = tuple[str, str, str, list[str | bool], list[str]]  # a row as redis.lua takes it; its rank first
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 class Plan(NamedTuple):
     """Where to look for the rows that answer a query: no row stands outside."""
 
@@ -36,8 +39,9 @@ class Layout:
         """Prepare to lay out rows.
 
         Raises:
-            ValueError: versions of a row can't be compared.
+            ValueError: no keys can hold what the table is.
         """
+        require_plain(table)
         names = table.names
         self.table = table
         self.before = prefix
@@ -49,7 +53,7 @@ class Layout:
         self._taken = {key.removeprefix(prefix) for key in self.keys}
         self._keyspace = keyspace
         self._rows = list[tuple[tuple(map(type_of, table.columns))]]  # type: ignore[misc]  # made at run time
-        self._texts = [text_of(column) for column in table.columns]
+        self._numbers = table.places(*TYPES)
         self._values = [value_of(column) for column in table.columns]
         self._key = [(names.index(name), table.columns[names.index(name)]) for name in table.key]
         self._alive, self._fresh = names.index(keyspace.alive), names.index(keyspace.fresh)
@@ -59,8 +63,6 @@ class Layout:
         ]
         self._scores = [names.index(column) for _, column in keyspace.rankings]
         self._newest = None if table.newest is None else names.index(table.newest)
-        if self._newest is not None:
-            rank(DIGITS[table.columns[self._newest].kind], 0)
 
     def newest(self, rows: Sequence[Row]) -> dict[str, Entry]:
         """The entry that stays of each member's rows, as if they had been stored one after another.
@@ -143,14 +145,22 @@ class Layout:
 
     def _entry(self, row: Row) -> Entry:
         alive = row[self._alive]
-        values = [text(value) if text else value for text, value in zip(self._texts, row, strict=True)]
+        texts = self._texts(row)
         return (
             self._rank(row),
             self._expiry(row[self._fresh]),
             " ".join(self.sets(row)) if alive else "",
-            [values[place] if alive and row[place] is not None else False for place in self._scores],
-            values,
+            [(alive and texts[place]) or False for place in self._scores],
+            texts,
         )
+
+    def _texts(self, row: Row) -> list[str]:
+        """A row as texts; null is the empty one. JSON has the shortest texts of numbers, and all at once."""
+        texts = list(row)
+        numbers = _encode([row[place] for place in self._numbers]).decode().replace("null", "")
+        for place, text in zip(self._numbers, numbers[1:-1].split(","), strict=True):
+            texts[place] = text
+        return texts
 
     def _rank(self, row: Row) -> str:
         if self._newest is None:
@@ -164,6 +174,19 @@ class Layout:
         if not abs(milliseconds) < MOST_MS:
             raise ValueError(f"{self._keyspace.fresh} is out of range")
         return str(max(0, int(milliseconds)))
+
+
+def require_plain(table: Table) -> None:
+    """Refuse a table whose versions can't be compared, or in which null and the empty text are two values.
+
+    Raises:
+        ValueError: it is one.
+    """
+    for column in table.columns:
+        if column.name == table.newest and column.kind not in DIGITS:
+            raise ValueError(f"{table.name}.{column.name} is no number: Redis can't tell which row is newer")
+        if column.nullable and column.kind not in TYPES:
+            raise ValueError(f"{table.name}.{column.name} is a text that may be null: Redis has no null")
 
 
 def asked(condition: Filter, kind: Kind) -> Sequence[str]:
@@ -183,6 +206,8 @@ def set_name(template: str, value: str) -> str:
 
 def part(kind: Kind, value: Any) -> str:
     """A key column's value as a part of a member: nothing in it looks like another part."""
+    if kind is Kind.INTEGER:
+        return str(value)
     if kind is Kind.ADDRESS and ":" in value:
         return f"[{value}]"
     text = str(value)
@@ -213,14 +238,6 @@ def type_of(column: Column) -> Any:
     return kind | None if column.nullable else kind
 
 
-def text_of(column: Column) -> Callable[[Any], str] | None:
-    """What makes the text in a hash of a column's value, None where it is one; null is the empty text."""
-    write = TEXTS.get(column.kind)
-    if not column.nullable:
-        return write
-    return lambda value: "" if value is None else write(value) if write else value
-
-
 def value_of(column: Column) -> Callable[[str], Any]:
     """What reads a column's value from the text in a hash."""
     parse = VALUES.get(column.kind, str)
@@ -231,21 +248,15 @@ INTEGER = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 REAL = Annotated[
     float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)
 ]  # no NaN, nothing infinite
-TYPES: dict[Kind, Any] = {
+TYPES: dict[Kind, Any] = {  # of what is not text already
     Kind.INTEGER: INTEGER,
     Kind.REAL: REAL,
     Kind.TIME: REAL,
     Kind.BOOLEAN: bool,
 }
-TEXTS: dict[Kind, Callable[[Any], str]] = {
-    Kind.INTEGER: str,
-    Kind.REAL: repr,  # the shortest text that gives the same float
-    Kind.TIME: repr,
-    Kind.BOOLEAN: lambda value: "1" if value else "0",
-}
 VALUES: dict[Kind, Callable[[str], Any]] = {
     Kind.INTEGER: int,
     Kind.REAL: float,
     Kind.TIME: float,
-    Kind.BOOLEAN: lambda text: text == "1",
+    Kind.BOOLEAN: lambda text: text == "true",
 }

@@ -105,7 +105,7 @@ async def test_the_keys_of_a_living_row(store, client, put):
         "host": "192.0.2.1",
         "port": "80",
         "tags": "http,socks5",
-        "alive": "1",
+        "alive": "true",
         "score": "0.5",
         "version": "1",
         "seen": "4000000000.0",
@@ -127,7 +127,7 @@ async def test_a_failure_leaves_sets_at_once_and_the_hash_its_time(store, client
     await put(store, ROW)
     await put(store, changed(version=2, alive=False))
     assert keys(client) == {"item:192.0.2.1:80", "state:expires", "state:members"}
-    assert client.hget("item:192.0.2.1:80", "alive") == "0"
+    assert client.hget("item:192.0.2.1:80", "alive") == "false"
     assert client.pexpiretime("item:192.0.2.1:80") == (4_000_000_000 + 100) * 1000
     await put(store, changed(version=3))
     assert keys(client) == EVERYTHING

@@ -53,7 +53,7 @@ def test_a_living_row():
             "105500",
             "items:a items:b+c items:in:N%20L",
             ["0.1", False],
-            ["192.0.2.1", "80", "", "1", "5.5", "a,b+c", "N L", "0.1", "", str(2**60 + 1), "{}"],
+            ["192.0.2.1", "80", "", "true", "5.5", "a,b+c", "N L", "0.1", "", str(2**60 + 1), "{}"],
         )
     }
 
@@ -156,9 +156,16 @@ def test_what_cannot_be_kept_is_said_without_a_value(values):
     assert "secret" not in str(caught.value)
 
 
-def test_versions_have_to_be_numbers():
-    with pytest.raises(KeyError):
-        Layout(Table("items", 1, ITEMS.columns, ("host",), newest="note"), SPACE, "")
+@pytest.mark.parametrize(
+    ("columns", "newest", "problem"),
+    [
+        (ITEMS.columns, "note", "which row is newer"),
+        ((*ITEMS.columns, Column("remark", Kind.TEXT, nullable=True)), "version", "may be null"),
+    ],
+)
+def test_what_no_keys_can_hold(columns, newest, problem):
+    with pytest.raises(ValueError, match=problem):
+        Layout(Table("items", 1, columns, ("host",), newest=newest), SPACE, "")
 
 
 @dataclass
