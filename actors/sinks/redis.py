@@ -79,8 +79,10 @@ class RedisWriter:
                 some = set(await cast("Any", client.sunion(names))) if names else set()
                 members = [member for member in members if member in some]
             members = [member for member in members if layout.may_answer(query, member)]
-            most = query.limit if plan.ranking else len(members)
-            return answer(query, await self._rows(layout, members, most, lambda row: matches(query, row)))
+            if not plan.ranking and len(members) > query.limit:
+                members = await self._best(layout, query, members)
+            rows = await self._rows(layout, members, query.limit, lambda row: matches(query, row))
+            return answer(query, rows)
 
     async def scan(self, table: Table, after: Key | None, limit: int) -> list[Row]:
         """Up to `limit` rows in the order of the key, from behind `after` on."""
@@ -137,6 +139,24 @@ class RedisWriter:
         packed = _encode((*head, list(entries), list(entries.values())))
         with translated(self._place):
             return int(await cast("AsyncScript", self._script)(keys=layout.keys, args=[packed]))
+
+    async def _best(self, layout: Layout, query: Query, members: Sequence[str]) -> Sequence[str]:
+        """The members that answer `query`, found by the columns that it names alone."""
+        columns = list(
+            {name.removeprefix("-") for name in (*query.order, *(each.column for each in query.where))}
+        )
+        if not columns:
+            return members
+        found: list[Row] = []  # each with its member at the end
+        rest = iter(members)
+        while some := list(islice(rest, PAGE)):
+            pipeline = self._connected().pipeline(transaction=False)
+            for member in some:
+                pipeline.hmget(layout.before_member + member, columns)
+            for member, values in zip(some, await pipeline.execute(), strict=True):
+                if None not in values:
+                    found.append([*layout.row(dict(zip(columns, values, strict=True))), member])
+        return [row[-1] for row in answer(query, found)]
 
     async def _rows(
         self, layout: Layout, members: Sequence[str], limit: int, wanted: Callable[[Row], bool]

@@ -1,17 +1,16 @@
 """Which keys a row of a table becomes in Redis, and back: texts only, no connection."""
 
 import re
-import struct
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import msgspec
 
+from eagleray.actors.sinks.redis_values import DIGITS, TYPES, rank, type_of, value_of
 from eagleray.pipelines.queries import fulfils
-from eagleray.pipelines.tables import Column, Filter, Key, Keyspace, Kind, Op, Query, Row, Table
+from eagleray.pipelines.tables import Filter, Key, Keyspace, Kind, Op, Query, Row, Table
 
 MOST_MS = 1 << 53  # Lua compares times as doubles
 PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")  # `quote` leaves it as it is, and takes its time
@@ -183,7 +182,7 @@ def require_plain(table: Table) -> None:
         ValueError: it is one.
     """
     for column in table.columns:
-        if column.name == table.newest and column.kind not in DIGITS:
+        if column.name == table.newest and (column.nullable or column.kind not in DIGITS):
             raise ValueError(f"{table.name}.{column.name} is no number: Redis can't tell which row is newer")
         if column.nullable and column.kind not in TYPES:
             raise ValueError(f"{table.name}.{column.name} is a text that may be null: Redis has no null")
@@ -212,51 +211,3 @@ def part(kind: Kind, value: Any) -> str:
         return f"[{value}]"
     text = str(value)
     return text if PLAIN.fullmatch(text) else quote(text, "")
-
-
-def rank(digits: Callable[[Any], int], value: Any) -> str:
-    """A number as text of equal width in the order of numbers."""
-    return f"{digits(value) + (1 << 63):020d}"
-
-
-def double_digits(value: float) -> int:
-    """A signed integer in the order of floats."""
-    (bits,) = struct.unpack(">q", struct.pack(">d", value))
-    return int(bits) if bits >= 0 else int(bits) ^ ((1 << 63) - 1)
-
-
-DIGITS: dict[Kind, Callable[[Any], int]] = {
-    Kind.INTEGER: int,
-    Kind.REAL: double_digits,
-    Kind.TIME: double_digits,
-}
-
-
-def type_of(column: Column) -> Any:
-    """The type that a column's values have on the wire."""
-    kind = TYPES.get(column.kind, str)
-    return kind | None if column.nullable else kind
-
-
-def value_of(column: Column) -> Callable[[str], Any]:
-    """What reads a column's value from the text in a hash."""
-    parse = VALUES.get(column.kind, str)
-    return (lambda text: parse(text) if text else None) if column.nullable else parse
-
-
-INTEGER = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-REAL = Annotated[
-    float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)
-]  # no NaN, nothing infinite
-TYPES: dict[Kind, Any] = {  # of what is not text already
-    Kind.INTEGER: INTEGER,
-    Kind.REAL: REAL,
-    Kind.TIME: REAL,
-    Kind.BOOLEAN: bool,
-}
-VALUES: dict[Kind, Callable[[str], Any]] = {
-    Kind.INTEGER: int,
-    Kind.REAL: float,
-    Kind.TIME: float,
-    Kind.BOOLEAN: lambda text: text == "true",
-}

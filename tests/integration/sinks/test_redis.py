@@ -14,6 +14,7 @@ from eagleray.actors.sinks import redis as redis_module
 from eagleray.actors.sinks import redis_connection
 from eagleray.actors.sinks.base import RowsRejected, StoreUnavailable
 from eagleray.actors.sinks.redis import RedisWriter
+from eagleray.pipelines.queries import answer
 from eagleray.pipelines.tables import Envelope, Filter, Op, Query, seal
 from tests.fault_proxy import fault_proxy
 from tests.servers import redis as servers
@@ -208,6 +209,28 @@ async def test_rows_at_fault_are_rejected_and_nothing_of_the_call_stays(store, c
         await store.write([good, Envelope("test", "state", 2, 1, 0, msgspec.msgpack.encode([bad]))])
     assert "192.0.2.1" not in str(caught.value)
     assert keys(client) == set()
+
+
+@pytest.mark.parametrize(
+    ("where", "order", "limit"),
+    [
+        ((), ("-version",), 7),
+        ((), ("score", "host", "port"), 9),
+        ((Filter("alive", Op.EQ, False),), ("-score", "host", "port"), 3),
+        ((ALIVE, Filter("tags", Op.HAS, ("http", "socks4"))), ("-score", "-version"), 5),
+        ((Filter("host", Op.EQ, "192.0.2.3"),), ("port",), 3),
+        ((Filter("port", Op.GE, 3),), ("-seen", "host", "port"), 10_000),
+    ],
+)
+async def test_a_part_of_the_pool_is_what_memory_would_answer(
+    store, client, put, state, where, order, limit, monkeypatch
+):
+    monkeypatch.setattr(redis_module, "PAGE", 3)
+    chance = random.Random(5)
+    rows = [[*random_row(chance, [FAR, FAR + 1])[:5], version, FAR] for version in range(80)]
+    await put(store, *rows)
+    query = Query(state, where, order, limit)
+    assert [list(row) for row in await store.read(query)] == answer(query, newest(rows).values())
 
 
 class Model:
@@ -449,7 +472,7 @@ async def test_a_node_that_lacks_the_slot_is_said(opened, put):
         with server.client() as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 10)
         store = await opened(f"redis://{server.address}/0?prefix={{pool}}:")
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailable, match="cluster is down"):
             await put(store, ROW)
 
 

@@ -57,6 +57,10 @@ def test_an_answer_is_explained_and_not_repeated(kind):
     assert SECRET not in explain(kind(SECRET))
 
 
+def test_where_other_nodes_have_the_keys():
+    assert "prefix={NAME}:" in explain(exceptions.MovedError("12182 192.0.2.1:6379"))
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

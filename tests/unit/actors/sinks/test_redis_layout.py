@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eagleray.actors.sinks.redis_layout import DIGITS, Layout, Plan, rank
+from eagleray.actors.sinks.redis_layout import Layout, Plan
+from eagleray.actors.sinks.redis_values import DIGITS, rank
 from eagleray.pipelines.proxies.tables import FRESH, PROXIES
 from eagleray.pipelines.tables import Column, Filter, Keyspace, Kind, Op, Query, Table
 
