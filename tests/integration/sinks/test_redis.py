@@ -13,7 +13,12 @@ from redis import Redis
 from eagleray.actors.sinks import redis as redis_module
 from eagleray.actors.sinks import redis_connection
 from eagleray.actors.sinks.base import RowsRejected, StoreUnavailable
+from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.redis import RedisWriter
+from eagleray.cluster.pool import alive
+from eagleray.pipelines.proxies.model import Protocol
+from eagleray.pipelines.proxies.pipeline import ProxyPipeline
+from eagleray.pipelines.proxies.tables import FRESH, PROXIES
 from eagleray.pipelines.queries import answer
 from eagleray.pipelines.tables import Envelope, Filter, Op, Query, seal
 from tests.fault_proxy import fault_proxy
@@ -362,38 +367,74 @@ async def test_a_script_that_the_server_forgot_is_sent_again(store, client, put)
     assert client.zscore("items:score", MEMBER) == 0.9
 
 
-RIGHTS = (
-    "~item:* ~items:* ~state:* +ping +evalsha +script|load +time +hmget +hset +hdel +pexpireat +unlink"
-    " +sadd +srem +zadd +zrem +zrangebyscore"
+# As they stand in the documentation.
+WRITING = (
+    "~proxy:* ~proxies:* +ping +evalsha +script|load +time +hmget +hset +hdel +pexpireat +unlink +sadd +srem"
+    " +zadd +zrem +zrangebyscore"
 )
-READING = "%R~item:* %R~items:* %R~state:* +ping +hgetall +zrange +sunion"
+READING = "%R~proxy:* %R~proxies:* +ping +hgetall +hmget +zrange +sunion"
 
 
-async def test_the_least_rights_are_enough(server, client, opened, put, state):
-    client.execute_command("ACL", "SETUSER", "writer", "reset", "on", ">w", *RIGHTS.split())
+def proxy(host: str, protocols: str, score: float, lease: int, last_ok: float = FAR) -> list[object]:
+    values = {
+        "ip": host,
+        "port": 8080,
+        "alive": True,
+        "protocols": protocols,
+        "country": "NL",
+        "anonymity": "elite",
+        "score": score,
+        "last_ok": last_ok,
+        "lease_id": lease,
+    }
+    return [values.get(column.name, column.default) for column in PROXIES.columns]
+
+
+@pytest.fixture
+def accounts(client) -> Iterator[Redis]:
+    """`writer` and `reader` with the least rights."""
+    client.execute_command("ACL", "SETUSER", "writer", "reset", "on", ">w", *WRITING.split())
     client.execute_command("ACL", "SETUSER", "reader", "reset", "on", ">r", *READING.split())
-    try:
-        writing = await opened(f"redis://writer:w@{server.address}/0")
-        reading = await opened(f"redis://reader:r@{server.address}/0")
-        await put(writing, ROW, changed(port=81, seen=time.time() - 100 + 0.2))
-        await put(writing, changed(version=2, tags="https"))
-        await gone(client, "item:192.0.2.1:81")
-        assert await writing.prune(0.0) == 1
-        query = Query(state, (ALIVE, Filter("tags", Op.HAS, ("https",))), ("-score",))
-        assert len(await reading.read(query)) == len(await reading.scan(state, None, 10)) == 1
-        with pytest.raises(StoreUnavailable, match="rights"):
-            await put(reading, ROW)
-        with pytest.raises(StoreUnavailable, match="rights"):
-            await writing.read(query)
-        client.execute_command("ACL", "SETUSER", "writer", "-sadd")
-        with pytest.raises(StoreUnavailable, match="rights") as caught:
-            await put(writing, changed(version=3, tags="socks4"))
-        assert "192.0.2.1" not in str(caught.value)
-        client.execute_command("ACL", "SETUSER", "writer", "+sadd")
-        await put(writing, changed(version=3, tags="socks4"))  # what was half done is done
-        assert keys(client) == EVERYTHING - {"items:http", "items:socks5"} | {"items:socks4"}
-    finally:
-        client.execute_command("ACL", "DELUSER", "writer", "reader")
+    yield client
+    client.execute_command("ACL", "DELUSER", "writer", "reader")
+
+
+async def test_the_least_rights_are_enough(server, accounts, opened):
+    writing = await opened(f"redis://writer:w@{server.address}/0")
+    reading = await opened(f"redis://reader:r@{server.address}/0")
+    await writing.migrate(schema_of(ProxyPipeline()))
+    hosts = [f"192.0.2.{n}" for n in range(1, 40)]
+    rows = [proxy(host, "http,socks5", n / 100, n) for n, host in enumerate(hosts)]
+    soon = proxy("198.51.100.1", "http", 0.5, 99, time.time() - FRESH + 0.3)
+    await writing.write([seal("proxies", PROXIES, [*rows, soon], 0)])
+    await writing.write([seal("proxies", PROXIES, [proxy(hosts[0], "https", 0.95, 100)], 0)])
+    await gone(accounts, "proxy:198.51.100.1:8080")
+    assert await writing.prune(0.0) == 1
+    assert [row[0] for row in await reading.read(alive(3))] == [hosts[0], *hosts[:-3:-1]]
+    assert [row[0] for row in await reading.read(alive(1, [Protocol.SOCKS5], ["NL"]))] == hosts[-1:]
+    assert await reading.read(alive(3, [Protocol.SOCKS5], ["DE"])) == []
+    assert len(await reading.scan(PROXIES, None, 1000)) == len(hosts)
+    newest_lease = await reading.read(Query(PROXIES, (), ("-lease_id",), 1))
+    assert newest_lease[0][0] == hosts[0]
+
+
+async def test_missing_rights_are_said_and_what_was_half_done_is_done(server, accounts, opened):
+    writing = await opened(f"redis://writer:w@{server.address}/0")
+    reading = await opened(f"redis://reader:r@{server.address}/0")
+    for store in (writing, reading):
+        await store.migrate(schema_of(ProxyPipeline()))
+    batch = [seal("proxies", PROXIES, [proxy("192.0.2.1", "http", 0.5, 1)], 0)]
+    with pytest.raises(StoreUnavailable, match="rights"):
+        await reading.write(batch)
+    with pytest.raises(StoreUnavailable, match="rights"):
+        await writing.read(alive(1))
+    accounts.execute_command("ACL", "SETUSER", "writer", "-sadd")
+    with pytest.raises(StoreUnavailable, match="rights") as caught:
+        await writing.write(batch)
+    assert "192.0.2.1" not in str(caught.value)
+    accounts.execute_command("ACL", "SETUSER", "writer", "+sadd")
+    await writing.write(batch)
+    assert accounts.smembers("proxies:http") == {"192.0.2.1:8080"}
 
 
 @pytest.mark.parametrize("account", ["default:wrong", "nobody:w"])
