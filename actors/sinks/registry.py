@@ -29,6 +29,7 @@ KINDS = {
     "postgresql": StoreKind(
         "eagleray.actors.sinks.postgresql:PostgresqlWriter", ("postgresql", "postgres"), complete=True
     ),
+    "redis": StoreKind("eagleray.actors.sinks.redis:RedisWriter", ("redis", "rediss", "valkey", "valkeys")),
     "ndjson": StoreKind("eagleray.actors.sinks.ndjson:NdjsonWriter", ("ndjson",), files=True, reads=False),
     "parquet": StoreKind(
         "eagleray.actors.sinks.parquet:ParquetWriter", ("parquet",), files=True, reads=False, extra="parquet"

@@ -1,5 +1,7 @@
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -10,6 +12,7 @@ from eagleray.actors.sinks.migrations import KINDS, scripts
 from eagleray.actors.sinks.ndjson import NdjsonWriter
 from eagleray.actors.sinks.parquet import ParquetWriter
 from eagleray.actors.sinks.postgresql import PostgresqlWriter
+from eagleray.actors.sinks.redis import RedisWriter
 from eagleray.actors.sinks.sqlite import SqliteWriter
 from eagleray.pipelines.tables import (
     Column,
@@ -25,8 +28,10 @@ from eagleray.pipelines.tables import (
 )
 from tests.servers import clickhouse as clickhouse_servers
 from tests.servers import postgresql as postgresql_servers
+from tests.servers import redis as redis_servers
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.postgresql import MissingServer, PostgreSQL
+from tests.servers.redis import RedisServer
 
 STATE = Table(
     "state",
@@ -128,6 +133,21 @@ def schema() -> Schema:
 
 
 @pytest.fixture(scope="session")
+def valkey_server() -> Iterator[RedisServer]:
+    with redis_servers.started("valkey") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    try:
+        with redis_servers.started("redis") as server:
+            yield server
+    except redis_servers.MissingServer as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def clickhouse_server() -> Iterator[ClickHouse]:
     with clickhouse_servers.started() as server:
         yield server
@@ -176,29 +196,65 @@ def parquet(request: pytest.FixtureRequest) -> Writer:
     return ParquetWriter(request.getfixturevalue("tmp_path"), "parquet")
 
 
+def valkey(request: pytest.FixtureRequest) -> Writer:
+    server = request.getfixturevalue("valkey_server")
+    return RedisWriter.from_url("valkey", f"valkey://{server.address}/0?prefix={uuid4().hex}:")
+
+
+def redis(request: pytest.FixtureRequest) -> Writer:
+    server = request.getfixturevalue("redis_server")
+    return RedisWriter.from_url("redis", f"redis://{server.address}/0?prefix={uuid4().hex}:")
+
+
 STORES: dict[str, Callable[[pytest.FixtureRequest], Writer]] = {
     "clickhouse": clickhouse,
     "ndjson": ndjson,
     "parquet": parquet,
     "postgresql": postgresql,
+    "redis": redis,
     "sqlite": sqlite,
+    "valkey": valkey,
 }
-PRUNED_BY_THE_ENGINE = {"clickhouse"}  # its tables say how long they keep rows
-PRUNED_BY_THE_DAY = {"ndjson", "parquet"}  # a file goes as a whole
+KEYS = {"redis", "valkey"}  # keep what lived lately, no history, and have no tables
+FILES = {"ndjson", "parquet"}  # answer no queries, and have no tables
+# Some delete no rows of their history one by one: the engine does so by itself, or a file goes as a whole.
+PRUNED_OTHERWISE = {"clickhouse", *FILES}
 
 
-@pytest.fixture(params=STORES)
-async def writer(request, monkeypatch):
-    """Each kind of store, open, with the tables above."""
-    monkeypatch.setattr(file_writer, "QUICK", 60.0)  # whole files are up to date after every write
-    store = STORES[request.param](request)
-    await store.open()
-    await store.migrate(SCHEMA)
-    yield store
-    await store.close()
+def opened(kinds: Iterable[str]) -> Any:
+    """A fixture that is each of these kinds of store in turn, open, with the tables above."""
+
+    @pytest.fixture(params=sorted(kinds))
+    async def store(request, monkeypatch):
+        monkeypatch.setattr(file_writer, "QUICK", 60.0)  # whole files are up to date after every write
+        writer = STORES[request.param](request)
+        await writer.open()
+        await writer.migrate(SCHEMA)
+        yield writer
+        await writer.close()
+
+    return store
+
+
+writer = opened(STORES)
+history = opened(STORES.keys() - KEYS)  # keep every row
+asked = opened(STORES.keys() - FILES)  # answer queries
+scripted = opened(STORES.keys() - KEYS - FILES)  # have tables made by scripts
 
 
 @pytest.fixture
-def prunes(writer: Writer) -> bool:
-    """Whether `prune` deletes a row; else the store's engine does so by itself, or it goes with its day."""
-    return writer.name not in PRUNED_BY_THE_ENGINE | PRUNED_BY_THE_DAY
+def prunes():
+    """Tells whether a store's `prune` deletes row by row."""
+    return lambda writer: writer.name not in PRUNED_OTHERWISE
+
+
+@pytest.fixture
+def kept():
+    """Tells what a store keeps of rows."""
+
+    def choose(writer: Writer, table: Table, rows: Sequence[Row]) -> list[Row]:
+        if writer.name not in KEYS:
+            return list(rows)
+        return [row for row in rows if table is STATE and row[table.names.index("seen")] is not None]
+
+    return choose

@@ -1,4 +1,4 @@
-"""What every store promises; a new store is a parameter of the fixture `writer`."""
+"""What every store promises, or every store that can; a new store is an entry of `STORES` in conftest."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,39 +27,23 @@ class Case:
     limit: int = 10
 
 
-@pytest.fixture
-def asked(writer):
-    """A store that answers queries."""
-    if isinstance(writer, FileWriter):
-        pytest.skip("files are not asked")
-    return writer
-
-
-@pytest.fixture
-def scripted(writer):
-    """A store whose tables are made by scripts."""
-    if isinstance(writer, FileWriter):
-        pytest.skip("files need no scripts")
-    return writer
-
-
 async def contents(writer, table: Table) -> list[list[object]]:
     if isinstance(writer, FileWriter):
         return file_contents.rows(Path(writer.identity), writer.kind, table)
     return [list(row) for row in await writer.scan(table, None, 1000)]
 
 
-async def test_rows_come_back_as_they_were_in_key_order(writer, state):
+async def test_rows_come_back_as_they_were_in_key_order(writer, state, kept):
     await writer.write([seal("test", state, ROWS[::-1], 0)])
-    assert await contents(writer, state) == ROWS
+    assert await contents(writer, state) == kept(writer, state, ROWS)
 
 
-async def test_the_same_envelope_twice_changes_nothing(writer, state, events):
+async def test_the_same_envelope_twice_changes_nothing(writer, state, events, kept):
     envelopes = [seal("test", state, ROWS, 0), seal("test", events, [[1, 2.0, "{}"]], 0)]
     await writer.write(envelopes)
     await writer.write(envelopes)
-    assert await contents(writer, state) == ROWS
-    assert await contents(writer, events) == [[1, 2.0, "{}"]]
+    assert await contents(writer, state) == kept(writer, state, ROWS)
+    assert await contents(writer, events) == kept(writer, events, [[1, 2.0, "{}"]])
 
 
 @pytest.mark.parametrize(
@@ -73,9 +57,9 @@ async def test_the_newest_row_wins(writer, state, versions, winner):
     assert await contents(writer, state) == [["192.0.2.1", 80, "", True, winner / 10, winner, 4e9]]
 
 
-async def test_history_keeps_the_first_row(writer, events):
-    await writer.write([seal("test", events, [[1, 2.0, "first"], [1, 3.0, "second"]], 0)])
-    assert await contents(writer, events) == [[1, 2.0, "first"]]
+async def test_history_keeps_the_first_row(history, events):
+    await history.write([seal("test", events, [[1, 2.0, "first"], [1, 3.0, "second"]], 0)])
+    assert await contents(history, events) == [[1, 2.0, "first"]]
 
 
 @pytest.mark.parametrize(
@@ -100,14 +84,14 @@ async def test_history_keeps_the_first_row(writer, events):
     ],
     ids=lambda case: f"{[(f.column, f.op.value, f.value) for f in case.where]} by {case.order}",
 )
-async def test_query(asked, state, case):
+async def test_query(asked, state, case, kept):
     await asked.write([seal("test", state, ROWS, 0)])
     rows = await asked.read(Query(state, case.where, case.order, case.limit))
-    assert [list(row) for row in rows] == [ROWS[i] for i in case.found]
+    assert [list(row) for row in rows] == kept(asked, state, [ROWS[i] for i in case.found])
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 100])
-async def test_pages_cover_a_table_once(asked, state, size):
+async def test_pages_cover_a_table_once(asked, state, size, kept):
     await asked.write([seal("test", state, ROWS, 0)])
     seen: list[list[object]] = []
     after = None
@@ -115,7 +99,7 @@ async def test_pages_cover_a_table_once(asked, state, size):
         assert len(rows) <= size
         seen += [list(row) for row in rows]
         after = seen[-1][:2]
-    assert seen == ROWS
+    assert seen == kept(asked, state, ROWS)
 
 
 @pytest.mark.parametrize(
@@ -139,34 +123,34 @@ async def test_pages_cover_a_table_once(asked, state, size):
         "wrong type",
     ],
 )
-async def test_rows_at_fault_are_rejected_and_nothing_of_the_call_stays(writer, events, bad):
+async def test_rows_at_fault_are_rejected_and_nothing_of_the_call_stays(history, events, bad):
     good = seal("test", events, [[1, 2.0, "{}"]], 0)
     with pytest.raises(RowsRejected):
-        await writer.write([good, bad])
-    assert await contents(writer, events) == []
-    await writer.write([good])
-    assert len(await contents(writer, events)) == 1
+        await history.write([good, bad])
+    assert await contents(history, events) == []
+    await history.write([good])
+    assert len(await contents(history, events)) == 1
 
 
-async def test_prune_deletes_what_outlived_its_time(writer, state, events, prunes):
-    await writer.write([seal("test", events, [[1, 800.0, ""], [2, 899.0, ""], [3, 901.0, ""]], 0)])
-    await writer.write([seal("test", state, ROWS, 0)])
-    assert await writer.prune(1000.0) == (2 if prunes else 0)
-    assert await writer.prune(1000.0) == 0
-    assert [row[0] for row in await contents(writer, events)] == ([3] if prunes else [1, 2, 3])
-    assert await contents(writer, state) == ROWS
+async def test_prune_deletes_what_outlived_its_time(history, state, events, prunes):
+    await history.write([seal("test", events, [[1, 800.0, ""], [2, 899.0, ""], [3, 901.0, ""]], 0)])
+    await history.write([seal("test", state, ROWS, 0)])
+    assert await history.prune(1000.0) == (2 if prunes(history) else 0)
+    assert await history.prune(1000.0) == 0
+    assert [row[0] for row in await contents(history, events)] == ([3] if prunes(history) else [1, 2, 3])
+    assert await contents(history, state) == ROWS
 
 
-async def test_a_row_of_an_older_version_gets_the_defaults(writer, state):
+async def test_a_row_of_an_older_version_gets_the_defaults(writer, state, kept):
     old = msgspec.msgpack.encode([row[:6] for row in ROWS])
     await writer.write([Envelope("test", state.name, 1, len(ROWS), 0, old)])
-    assert await contents(writer, state) == [[*row[:6], None] for row in ROWS]
+    assert await contents(writer, state) == kept(writer, state, [[*row[:6], None] for row in ROWS])
 
 
-async def test_migrating_again_keeps_rows(writer, state, schema):
+async def test_migrating_again_keeps_rows(writer, state, schema, kept):
     await writer.write([seal("test", state, ROWS, 0)])
     await writer.migrate(schema)
-    assert await contents(writer, state) == ROWS
+    assert await contents(writer, state) == kept(writer, state, ROWS)
 
 
 async def test_a_store_that_a_newer_program_wrote_is_refused(scripted, schema):

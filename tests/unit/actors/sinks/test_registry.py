@@ -10,6 +10,7 @@ URLS = {
     "ndjson": "ndjson:/srv/lake",
     "parquet": "parquet:/srv/lake",
     "postgresql": "postgresql://host/pool",
+    "redis": "redis://host/0",
     "sqlite": "sqlite:/srv/pool.sqlite",
     "text": "text:/srv/lists",
 }
@@ -27,6 +28,7 @@ def test_a_writer_bears_the_name_of_its_store(kind):
         ("sqlite:///srv/pool.sqlite", ("sqlite", "sqlite", "sqlite:/srv/pool.sqlite")),
         ("sqlite:////srv/pool.sqlite", ("sqlite", "sqlite", "sqlite:/srv/pool.sqlite")),
         ("sqlite:/srv/a%20b.sqlite#mine", ("sqlite", "mine", "sqlite:/srv/a%20b.sqlite")),
+        ("valkeys://host/0?prefix={a}:#mine", ("redis", "mine", "valkeys://host/0?prefix={a}:")),
         ("sqlite:pool.sqlite", ("sqlite", "sqlite", f"sqlite:{Path.cwd()}/pool.sqlite")),
     ],
 )
