@@ -1,11 +1,10 @@
 """One TCP connection of the engine, and what the kernel knows of its times."""
 
-import socket
 import struct
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
-from contextlib import suppress
+from socket import CMSG_SPACE, IPPROTO_TCP, SOL_SOCKET, TCP_INFO
 from typing import Any
 
 from eagleray.actors.net.dial import Socket
@@ -19,7 +18,7 @@ clock = time.monotonic
 HANDSHAKE = struct.Struct("=100xI44xI")
 SO_TIMESTAMPNS = 35
 TIMESPEC = struct.Struct("@ll")
-ANCILLARY = socket.CMSG_SPACE(TIMESPEC.size)  # bytes of what comes with a chunk: its time
+ANCILLARY = CMSG_SPACE(TIMESPEC.size)  # bytes of what comes with a chunk: its time
 
 
 class Connection(Stream, ABC):
@@ -60,7 +59,7 @@ class Connection(Stream, ABC):
     def __init__(
         self, host: str, port: int, connect_timeout: float, timeout: float, silence: float | None = None
     ) -> None:
-        super().__init__()
+        Stream.__init__(self)
         self.host = host
         self.port = port
         self.connect_timeout = connect_timeout  # seconds to the end of the TCP handshake
@@ -98,31 +97,34 @@ class Connection(Stream, ABC):
             OSError: nothing is there (BlockingIOError), or the connection is broken.
         """
         chunk, ancillary, _, _ = sock.recvmsg(size, ANCILLARY)
+        late = self._lateness_of_handshake(sock) if self.late is None else self.late
         waited = 0.0
         if ancillary:
             seconds, nanoseconds = TIMESPEC.unpack(ancillary[0][2])
-            waited = max(0.0, time.time() - seconds - nanoseconds / 1e9)
-        if self.late is None:
-            self.late = self._lateness_of_handshake(sock)
-        self.now = clock() - waited - self.late
-        self.late += waited
+            waited = time.time() - seconds - nanoseconds / 1e9
+            if waited < 0:  # somebody has set the clock
+                waited = 0.0
+        self.late = late + waited
+        self.now = clock() - self.late
         return chunk, waited
 
     @staticmethod
     def ask_for_times(sock: Socket) -> None:
         """Have the kernel say when what comes arrives; where it can't, the event loop's clock has to do."""
-        with suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        try:  # noqa: SIM105 - suppress() costs as much as the call
+            sock.setsockopt(SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        except OSError:
+            pass
 
     def _lateness_of_handshake(self, sock: Socket) -> float:
         """Put `connected_at` right; the seconds by which the event loop heard of it late."""
         assert self.connected_at is not None
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, HANDSHAKE.size)
+        info = sock.getsockopt(IPPROTO_TCP, TCP_INFO, HANDSHAKE.size)
         if len(info) < HANDSHAKE.size:  # kernels before 4.6, and sandboxes that stand in for one
             return 0.0
         retransmitted, round_trip = HANDSHAKE.unpack(info)
-        if retransmitted:  # the handshake took longer than a round trip, and only we know how long
+        late = self.connected_at - self.opened_at - round_trip / 1_000_000
+        if late < 0 or retransmitted:  # the handshake took longer than a round trip; only we know how long
             return 0.0
-        heard_at = self.connected_at
-        self.connected_at = min(heard_at, self.opened_at + round_trip / 1_000_000)
-        return heard_at - self.connected_at
+        self.connected_at -= late
+        return late

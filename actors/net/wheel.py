@@ -26,7 +26,8 @@ class TimerWheel(Generic[T]):
 
     def add(self, when: float, item: T) -> None:
         """Give `item` back at `when` (seconds, the clock of `now`); a past time means the next turn."""
-        self._buckets[max(int(when / TICK) + 1, self._next)].append(item)
+        tick = int(when / TICK) + 1
+        self._buckets[tick if tick > self._next else self._next].append(item)
 
     def due(self, now: float) -> Iterator[T]:
         """The items whose time has passed, oldest first; more may be added meanwhile.
