@@ -122,6 +122,8 @@ class Connection(Stream, ABC):
         info = sock.getsockopt(IPPROTO_TCP, TCP_INFO, HANDSHAKE.size)
         if len(info) < HANDSHAKE.size:  # kernels before 4.6, and sandboxes that stand in for one
             return 0.0
+        retransmitted: int
+        round_trip: int  # µs
         retransmitted, round_trip = HANDSHAKE.unpack(info)
         late = self.connected_at - self.opened_at - round_trip / 1_000_000
         if late < 0 or retransmitted:  # the handshake took longer than a round trip; only we know how long

@@ -8,6 +8,7 @@ from eagleray.pipelines.proxies.model import Candidate, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols import http1, http_proxy
 
+FIRST = {protocol: Attempt(protocol) for protocol in Protocol}
 LIKELIHOOD = (Protocol.HTTP, Protocol.SOCKS5, Protocol.SOCKS4, Protocol.HTTPS)
 USUAL_PORTS = {
     1080: Protocol.SOCKS5,
@@ -39,9 +40,14 @@ TLS_PORTS = frozenset({443, 8443})
 SAY_TLS = frozenset({http1.TLS_ALERT, http_proxy.BAD_REQUEST})
 
 
-def likely(candidate: Candidate, types: frozenset[Protocol]) -> list[Protocol]:
+def likely(candidate: Candidate, types: frozenset[Protocol]) -> tuple[Protocol, ...]:
     """The protocols to try, likeliest first: what sources claim, what the port suggests, then the field's."""
-    return list(by_likelihood(candidate.protocols, USUAL_PORTS.get(candidate.endpoint.port), types))
+    return by_likelihood(candidate.protocols, USUAL_PORTS.get(candidate.endpoint.port), types)
+
+
+def first_attempt(candidate: Candidate, types: frozenset[Protocol]) -> Attempt:
+    """What a check begins with."""
+    return FIRST[likely(candidate, types)[0]]
 
 
 @lru_cache(maxsize=1024)  # every check asks, and there are few different questions
