@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from eagleray.actors.dnsbl import BlockLists
@@ -13,10 +13,10 @@ from eagleray.actors.net.connection import clock
 from eagleray.actors.net.engine import Engine
 from eagleray.actors.trial import Trial
 from eagleray.pipelines.proxies.attempt import Attempt, Step
-from eagleray.pipelines.proxies.check_plan import CheckPlan
+from eagleray.pipelines.proxies.check_plan import CheckPlan, settled
 from eagleray.pipelines.proxies.check_rules import CheckRules
-from eagleray.pipelines.proxies.detection import DEAD, first_attempt
-from eagleray.pipelines.proxies.judging import Judge
+from eagleray.pipelines.proxies.detection import first_attempt
+from eagleray.pipelines.proxies.judging import Judge, Judged
 from eagleray.pipelines.proxies.model import Candidate, CheckReport, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import OK, Outcome
 from eagleray.pipelines.proxies.patience import Limits, Patience
@@ -27,6 +27,7 @@ OF_THE_JUDGE = frozenset({Step.JUDGE, Step.KNOWN_PAGE})
 LONGEST_LINE = 1024  # connections that wait to be opened: enough for the engine, few enough to begin soon
 CONFIRM_SILENCE = 0.5  # seconds: the steps after a second request that takes longer go on beside it
 MAX_RUNS = 4  # of one check whose judges go down one after another
+UNSEEN = Judged(None, "")
 NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
 NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes
 
@@ -45,7 +46,7 @@ class Checks:
         self.rules = rules
         self.patience = Patience(Limits(rules.connect_timeout, rules.timeout))
         self.node = node
-        self.randoms = randoms()
+        self._randoms: list[str] = []  # for nonces
         self.running = 0  # checks begun and not ended
 
     @property
@@ -65,7 +66,7 @@ class Checks:
 
     def report(self, report: CheckReport, done: Callable[[CheckReport], None]) -> None:
         """End a check; where the endpoint works, once the block lists have been asked."""
-        if report.alive and report.exit_ip and self.rules.dnsbl:
+        if self.rules.dnsbl and report.exit_ip and report.alive:
             task = asyncio.create_task(self._look_up(report, done))
             self._looking_up.add(task)
             task.add_done_callback(self._looking_up.discard)
@@ -78,12 +79,17 @@ class Checks:
         self.running -= 1
         done(report)
 
-    def start(self, trial: Trial) -> None:
-        """Run an attempt, now or after the time that it is to wait."""
-        if trial.attempt.after:
-            self._engine.later(trial.attempt.after, partial(self.admission.run, trial))
-        else:
-            self.admission.run(trial)
+    def later(self, trial: Trial) -> None:
+        """Run an attempt after the time that it is to wait."""
+        self._engine.later(trial.attempt.after, partial(self.admission.run, trial))
+
+    def random(self) -> str:
+        """Random text for one nonce, drawn from the system with that of many others."""
+        if not self._randoms:
+            drawn = os.urandom(NONCES_A_DRAW * NONCE_BYTES).hex()
+            size = 2 * NONCE_BYTES  # hexadecimal
+            self._randoms = [drawn[at : at + size] for at in range(0, len(drawn), size)]
+        return self._randoms.pop()
 
 
 class Check:
@@ -134,13 +140,10 @@ class Check:
 
     def ended(self, trial: Trial) -> None:
         """One attempt is over."""
-        attempt, outcome = trial.attempt, trial.outcome
+        attempt, outcome, plan = trial.attempt, trial.outcome, self._plan
         self._open.remove(trial)
         if self.network is not None:
             self.checks.admission.left(trial)
-        if self._plan is None and outcome in DEAD and not self.candidate.promising:
-            self._report(outcome, {attempt.protocol: trial.report()}, wall_time(trial.opened_at))
-            return
         if outcome is OK:
             self._learn(trial)
         elif trial.judge is not self._judge:
@@ -148,7 +151,13 @@ class Check:
             return
         elif doubtful(outcome) and attempt.step in OF_THE_JUDGE:
             self._doubted_at = trial.ended_at
-        plan = self._plan or self._new_plan(trial)
+        if plan is None:
+            if settled(outcome, self.candidate, self.checks.rules):
+                seen = trial.value or UNSEEN
+                protocols = {attempt.protocol: trial.report()}
+                self._report(outcome, protocols, wall_time(trial.opened_at), seen)
+                return
+            plan = self._new_plan(trial)
         if attempts := plan.ended(attempt, trial.report(), trial.value):
             self._start(attempts)
         elif plan.over:
@@ -166,7 +175,7 @@ class Check:
         return self._plan
 
     def _learn(self, trial: Trial) -> None:
-        """Note how long it took until the first answer."""
+        """Note how long the first answer took."""
         if not self._served and trial.connected_at is not None:
             self._served = True
             self.checks.patience.served(trial.opened_at, trial.connected_at, trial.ended_at)
@@ -189,7 +198,10 @@ class Check:
         )
         trial.urgent = self.connected
         self._open.append(trial)
-        self.checks.start(trial)
+        if attempt.after:
+            self.checks.later(trial)
+        else:
+            self.checks.admission.run(trial)
 
     def _end(self, plan: CheckPlan) -> None:
         """Report, once it is known whether the judge was up when something failed."""
@@ -207,22 +219,26 @@ class Check:
         else:
             self.checks.judges.wait(self.begin)
 
-    def _report(self, outcome: Outcome, protocols: dict[Protocol, ProtocolReport], checked_at: float) -> None:
+    def _report(
+        self,
+        outcome: Outcome,
+        protocols: dict[Protocol, ProtocolReport],
+        checked_at: float,
+        seen: Judged = UNSEEN,
+    ) -> None:
         """End what needed no plan."""
-        endpoint, node = self.candidate.endpoint, self.checks.node
-        report = CheckReport(endpoint, outcome, protocols, checked_at=checked_at, node=node)
+        report = CheckReport(
+            self.candidate.endpoint,
+            outcome,
+            protocols,
+            seen.anonymity,
+            seen.exit_ip,
+            checked_at=checked_at,
+            node=self.checks.node,
+        )
         self.checks.report(report, self._done)
 
 
 def wall_time(moment: float) -> float:
     """A moment of `clock` in Unix seconds."""
     return time.time() - (clock() - moment)
-
-
-def randoms() -> Iterator[str]:
-    """Random text for one nonce after the other, drawn from the system a block at a time."""
-    size = 2 * NONCE_BYTES  # hexadecimal
-    while True:
-        block = os.urandom(NONCES_A_DRAW * NONCE_BYTES).hex()
-        for at in range(0, len(block), size):
-            yield block[at : at + size]

@@ -13,12 +13,14 @@ from eagleray.pipelines.proxies.probe import known_page, probe
 from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
 from eagleray.pipelines.proxies.targets import fetch, open_tunnel
 
+JUDGE = Step.JUDGE
+
 
 def exchange_for(
     stream: Stream, endpoint: Endpoint, attempt: Attempt, rules: CheckRules, judge: Judge, nonce: str
 ) -> Exchange[Any]:
     """What to say on the connection of an attempt; it returns what `CheckPlan.ended` takes."""
-    if attempt.step is Step.JUDGE:
+    if attempt.step is JUDGE:
         exchange: Exchange[Any] = probe(stream, endpoint, attempt.protocol, judge, nonce)
     elif attempt.step is Step.KNOWN_PAGE:
         exchange = known_page(stream, endpoint, judge, nonce)

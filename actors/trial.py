@@ -37,12 +37,10 @@ class Trial(Connection):
 
     def converse(self) -> Exchange[Any]:
         """The probe."""
-        check = self.check
+        check, judge = self.check, self.judge
         check.connected = True
-        nonce = self.judge.nonce(next(check.checks.randoms))
-        return exchange_for(
-            self, check.candidate.endpoint, self.attempt, check.checks.rules, self.judge, nonce
-        )
+        nonce = judge.nonce(check.checks.random())
+        return exchange_for(self, check.candidate.endpoint, self.attempt, check.checks.rules, judge, nonce)
 
     def ended(self) -> None:
         """Tell the check."""

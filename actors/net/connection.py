@@ -16,6 +16,7 @@ clock = time.monotonic
 # Of struct tcp_info (linux/tcp.h): tcpi_total_retrans, tcpi_min_rtt (µs). It counts the time since the last
 # data in ticks of the kernel, 4 ms on many systems; SO_TIMESTAMPNS (asm-generic/socket.h) gives it to the µs.
 HANDSHAKE = struct.Struct("=100xI44xI")
+HANDSHAKE_SIZE = HANDSHAKE.size
 SO_TIMESTAMPNS = 35
 TIMESPEC = struct.Struct("@ll")
 ANCILLARY = CMSG_SPACE(TIMESPEC.size)  # bytes of what comes with a chunk: its time
@@ -119,8 +120,8 @@ class Connection(Stream, ABC):
     def _lateness_of_handshake(self, sock: Socket) -> float:
         """Put `connected_at` right; the seconds by which the event loop heard of it late."""
         assert self.connected_at is not None
-        info = sock.getsockopt(IPPROTO_TCP, TCP_INFO, HANDSHAKE.size)
-        if len(info) < HANDSHAKE.size:  # kernels before 4.6, and sandboxes that stand in for one
+        info = sock.getsockopt(IPPROTO_TCP, TCP_INFO, HANDSHAKE_SIZE)
+        if len(info) < HANDSHAKE_SIZE:  # kernels before 4.6, and sandboxes that stand in for one
             return 0.0
         retransmitted: int
         round_trip: int  # µs

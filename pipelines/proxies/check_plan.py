@@ -36,6 +36,13 @@ PATIENT_AFTER = 5.0  # seconds until a second, longer try: a short outage may be
 Found = Judged | Fetched | Certificate  # what an attempt can find
 
 
+def settled(outcome: Outcome, candidate: Candidate, rules: CheckRules) -> bool:
+    """True where the first attempt says all: the endpoint is dead, or a quick check has found it to work."""
+    if outcome is OK:
+        return rules.depth is QUICK
+    return outcome in DEAD and not candidate.promising
+
+
 class CheckPlan:
     """The course of one check: `ended` (and perhaps `silent`) for its first attempt and each handed out.
 

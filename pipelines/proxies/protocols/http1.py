@@ -21,11 +21,10 @@ STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 HEAD_END = re.compile(rb"\n\r?\n")
 # The head of a final answer in strict form, framed by one Content-Length alone, its body not coded.
 # Nearly every good answer is one and comes whole; to match it costs a quarter of reading it step by step.
-FIELD = rb"(?!content-length|transfer-encoding|content-encoding)[^\x00-\x20:][^\x00\r\n]*\r\n"
+FIELD = rb"(?!(?i:content-(?:length|encoding)|transfer-encoding))[^\x00-\x20:][^\x00\r\n]*+\r\n"
 PLAIN = re.compile(
-    rb"HTTP/1\.[01] ([2-5][0-9]{2})(?<!204|304)(?: [^\x00\r\n]*)?\r\n"
-    + rb"(?:%b)*content-length:[ \t]*([0-9]{1,4})\r\n(?:%b)*\r\n" % (FIELD, FIELD),
-    re.IGNORECASE,
+    rb"HTTP/1\.[01] ([2-5][0-9]{2})(?<!204|304)(?: [^\x00\r\n]*+)?\r\n"
+    + rb"(?:%b)*+(?i:content-length):[ \t]*+([0-9]{1,4})\r\n(?:%b)*+\r\n" % (FIELD, FIELD)
 )
 FOLD = re.compile(rb"\n[ \t]+")
 CONTENT_LENGTH = re.compile(rb"\ncontent-length:([^\n]*)")
@@ -60,22 +59,18 @@ def read_answer(
     if not (yield from stream.receive(send)):
         raise ProbeFailed(Outcome.CLOSED, "closed unanswered")
     stream.first_byte_at = stream.now
-    if (plain := PLAIN.match(stream.buffer, 0, MAX_HEAD)) and plain.end() + int(plain[2]) <= len(
-        stream.buffer
-    ):
-        body = stream.buffer[plain.end() : plain.end() + int(plain[2])]
-        stream.buffer = stream.buffer[plain.end() + len(body) :]
-        return Answer(accepted(int(plain[1]), refuse), body)
+    if plain := PLAIN.match(buffer := stream.buffer, 0, MAX_HEAD):
+        start = plain.end()
+        end, status = start + int(plain[2]), int(plain[1])
+        if end <= len(buffer):
+            if status != 200 and refuse:
+                refuse(status)
+            stream.buffer = buffer[end:]
+            return Answer(status, buffer[start:end])
     head = yield from read_head(stream)
-    accepted(head.status, refuse)
+    if head.status != 200 and refuse:
+        refuse(head.status)
     return Answer(head.status, (yield from read_body(stream, head)))
-
-
-def accepted(status: int, refuse: Callable[[int], None] | None) -> int:
-    """The status, if nobody refuses it."""
-    if refuse is not None and status != 200:
-        refuse(status)
-    return status
 
 
 def read_head(stream: Stream, send: bytes = b"") -> Exchange[Head]:
