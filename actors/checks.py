@@ -134,7 +134,7 @@ class Check:
         if judge is None or self._runs == MAX_RUNS:
             self._report(Outcome.JUDGE_UNAVAILABLE, {}, time.time())
             return
-        self._judge, self._plan, self._doubted_at = judge, None, 0.0
+        self._judge = judge
         self._runs += 1
         self._connect(first_attempt(self.candidate, self.checks.rules.types), judge)
 
@@ -186,22 +186,23 @@ class Check:
             self._connect(attempt, judge)
 
     def _connect(self, attempt: Attempt, judge: Judge) -> None:
-        patience, silence = self.checks.patience, self.checks.rules.silence
-        answer = max(silence, patience.answer - silence) if attempt.beside else patience.answer
-        trial = Trial(
-            self,
-            attempt,
-            judge,
-            patience.second_connect if attempt.patient else patience.connect,
-            answer if attempt.timeout is None else min(attempt.timeout, answer),
-            CONFIRM_SILENCE if attempt.confirming else silence,
-        )
-        trial.urgent = self.connected
+        checks = self.checks
+        patience, silence = checks.patience, checks.rules.silence
+        connect, answer = patience.connect, patience.answer
+        if attempt.patient:
+            connect = patience.second_connect
+        if attempt.beside:
+            answer = max(silence, answer - silence)
+        if attempt.timeout is not None:
+            answer = min(answer, attempt.timeout)
+        if attempt.confirming:
+            silence = CONFIRM_SILENCE
+        trial = Trial(self, attempt, judge, connect, answer, silence)
         self._open.append(trial)
         if attempt.after:
-            self.checks.later(trial)
+            checks.later(trial)
         else:
-            self.checks.admission.run(trial)
+            checks.admission.run(trial)
 
     def _end(self, plan: CheckPlan) -> None:
         """Report, once it is known whether the judge was up when something failed."""
@@ -217,6 +218,7 @@ class Check:
         if judge_was_up:
             self.checks.report(plan.report(self._began_at, self.checks.node), self._done)
         else:
+            self._plan, self._doubted_at = None, 0.0
             self.checks.judges.wait(self.begin)
 
     def _report(

@@ -31,6 +31,7 @@ class Trial(Connection):
         endpoint = check.candidate.endpoint
         Connection.__init__(self, endpoint.host, endpoint.port, connect_timeout, timeout, silence)
         self.network = check.network
+        self.urgent = check.connected
         self.check = check
         self.attempt = attempt
         self.judge = judge
@@ -52,7 +53,7 @@ class Trial(Connection):
         greets = self.attempt.protocol is Protocol.SOCKS5 and not self.attempt.confirming
         if not greets or self.connected_at is None:
             return None
-        return max(0.0, self.connected_at + GREETING - self.deadline)
+        return max(0.0, self.connected_at + self.late + GREETING - self.deadline)
 
     def report(self) -> ProtocolReport:
         """How it ended, in milliseconds since it was opened, to the microsecond."""

@@ -26,8 +26,8 @@ class Connection(Stream, ABC):
     """One exchange over one TCP connection: where to, how long to wait, and what came of it.
 
     A subclass says what to talk about. Times are of `clock`, in seconds; `outcome` is OK where the exchange
-    returned `value`. From the first byte on they are what they had been if nothing had ever waited for the
-    event loop: the kernel says when what came arrived, and by how much later it was handled is taken off.
+    returned `value`. They are what they had been if nothing had ever waited for the event loop: the kernel
+    says how long the handshake took and when a chunk arrived; by how much later we heard of it is taken off.
     """
 
     __slots__ = (
@@ -72,7 +72,7 @@ class Connection(Stream, ABC):
         self.exchange: Exchange[Any] | None = None  # None until the TCP handshake is over
         self.unsent = b""
         self.dropped = False  # nobody wants to know of it any more
-        self.late: float | None = None  # seconds that our own lateness has added; None before the first byte
+        self.late = 0.0  # seconds that our own lateness has added
         self.connected_at: float | None = None
         self.opened_at = 0.0
         self.value: Any = None
@@ -89,6 +89,28 @@ class Connection(Stream, ABC):
         """Nothing came for `silence` seconds; how many more to wait: 0 ends it, None: all of `timeout`."""
         return None
 
+    def establish(self, sock: Socket, heard_at: float) -> None:
+        """The event loop has heard of the end of the TCP handshake: note when that was.
+
+        Has the kernel say when what comes arrives; where it can't, the event loop's clock has to do.
+        """
+        self.late = late = self._lateness_of_handshake(sock, heard_at)
+        self.connected_at = self.now = heard_at - late
+        try:  # noqa: SIM105 - suppress() costs as much as the call
+            sock.setsockopt(SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        except OSError:
+            pass
+
+    def _lateness_of_handshake(self, sock: Socket, heard_at: float) -> float:
+        info = sock.getsockopt(IPPROTO_TCP, TCP_INFO, HANDSHAKE_SIZE)
+        if len(info) < HANDSHAKE_SIZE:  # kernels before 4.6, and sandboxes that stand in for one
+            return 0.0
+        retransmitted: int
+        round_trip: int  # µs
+        retransmitted, round_trip = HANDSHAKE.unpack(info)
+        late = heard_at - self.opened_at - round_trip / 1_000_000
+        return 0.0 if retransmitted or late < 0 else late  # a lost SYN: only we know how long it took
+
     def receive_from(self, sock: Socket, size: int) -> tuple[bytes, float]:
         """Up to `size` bytes, empty at the end of the stream, and the seconds for which they had waited.
 
@@ -98,36 +120,12 @@ class Connection(Stream, ABC):
             OSError: nothing is there (BlockingIOError), or the connection is broken.
         """
         chunk, ancillary, _, _ = sock.recvmsg(size, ANCILLARY)
-        late = self._lateness_of_handshake(sock) if self.late is None else self.late
         waited = 0.0
         if ancillary:
             seconds, nanoseconds = TIMESPEC.unpack(ancillary[0][2])
             waited = time.time() - seconds - nanoseconds / 1e9
             if waited < 0:  # somebody has set the clock
                 waited = 0.0
-        self.late = late + waited
+        self.late += waited
         self.now = clock() - self.late
         return chunk, waited
-
-    @staticmethod
-    def ask_for_times(sock: Socket) -> None:
-        """Have the kernel say when what comes arrives; where it can't, the event loop's clock has to do."""
-        try:  # noqa: SIM105 - suppress() costs as much as the call
-            sock.setsockopt(SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        except OSError:
-            pass
-
-    def _lateness_of_handshake(self, sock: Socket) -> float:
-        """Put `connected_at` right; the seconds by which the event loop heard of it late."""
-        assert self.connected_at is not None
-        info = sock.getsockopt(IPPROTO_TCP, TCP_INFO, HANDSHAKE_SIZE)
-        if len(info) < HANDSHAKE_SIZE:  # kernels before 4.6, and sandboxes that stand in for one
-            return 0.0
-        retransmitted: int
-        round_trip: int  # µs
-        retransmitted, round_trip = HANDSHAKE.unpack(info)
-        late = self.connected_at - self.opened_at - round_trip / 1_000_000
-        if late < 0 or retransmitted:  # the handshake took longer than a round trip; only we know how long
-            return 0.0
-        self.connected_at -= late
-        return late

@@ -171,11 +171,11 @@ class Engine:
             return False
         if ":" in connection.host:
             connection.local = sock.getsockname()[0].partition("%")[0]
-        now = connection.connected_at = connection.now = clock()
+        now = clock()
+        connection.establish(sock, now)
         patience, silence = connection.timeout, connection.silence
         connection.deadline = now + (patience if silence is None or patience < silence else silence)
         self._deadlines.add(connection.deadline, fd)
-        connection.ask_for_times(sock)
         connection.exchange = connection.converse()
         return self._advance(connection, None)
 
@@ -251,7 +251,7 @@ class Engine:
         if connection.connected_at is None:
             self._end(connection, Outcome.CONNECT_TIMEOUT, f"no answer in {connection.connect_timeout:g} s")
             return
-        last = connection.connected_at + connection.timeout
+        last = connection.connected_at + connection.late + connection.timeout
         if last <= connection.deadline:
             self._end(connection, Outcome.TIMEOUT, f"answer not whole in {connection.timeout:g} s")
             return
