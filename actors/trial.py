@@ -2,16 +2,20 @@
 
 from typing import TYPE_CHECKING, Any
 
-from eagleray.actors.exchanges import exchange_for
+from eagleray.actors.exchanges import final_exchange
 from eagleray.actors.net.connection import Connection
-from eagleray.pipelines.proxies.attempt import Attempt
+from eagleray.actors.net.tls import over_tls, unverified
+from eagleray.pipelines.proxies.attempt import Attempt, Step
 from eagleray.pipelines.proxies.judging import Judge
 from eagleray.pipelines.proxies.model import Protocol, ProtocolReport
 from eagleray.pipelines.proxies.patience import GREETING
+from eagleray.pipelines.proxies.probe import known_page, probe
 from eagleray.pipelines.proxies.protocols.exchange import Exchange
 
 if TYPE_CHECKING:
     from eagleray.actors.checks import Check
+
+JUDGE, KNOWN_PAGE = Step.JUDGE, Step.KNOWN_PAGE
 
 
 class Trial(Connection):
@@ -37,11 +41,19 @@ class Trial(Connection):
         self.judge = judge
 
     def converse(self) -> Exchange[Any]:
-        """The probe."""
-        check, judge = self.check, self.judge
+        """What to say; it returns what `CheckPlan.ended` takes."""
+        check, attempt, judge = self.check, self.attempt, self.judge
+        checks, endpoint, step = check.checks, check.candidate.endpoint, attempt.step
         check.connected = True
-        nonce = judge.nonce(check.checks.random())
-        return exchange_for(self, check.candidate.endpoint, self.attempt, check.checks.rules, judge, nonce)
+        if step is JUDGE:
+            exchange: Exchange[Any] = probe(
+                self, endpoint, attempt.protocol, judge, judge.nonce(checks.random())
+            )
+        elif step is KNOWN_PAGE:
+            exchange = known_page(self, endpoint, judge, judge.nonce(checks.random()))
+        else:
+            exchange = final_exchange(self, endpoint, attempt, checks.rules)
+        return over_tls(exchange, self, unverified()) if attempt.tls_to_proxy else exchange
 
     def ended(self) -> None:
         """Tell the check."""

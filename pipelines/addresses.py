@@ -81,9 +81,8 @@ class Allowed:
         """True where the literal address `host` may be dialled; False for anything that is no address."""
         if IPV4.fullmatch(host) is None:
             return self._allows_ipv6(host)
-        octets = host.split(".")
-        allowed = self._by_octet.get(octets[0])
-        return self._allows_ipv4(int.from_bytes(map(int, octets))) if allowed is None else allowed
+        allowed = self._by_octet.get(host.split(".", 1)[0])
+        return self._allows_ipv4(int(IPv4Address(host))) if allowed is None else allowed
 
     def lists(self, host: str) -> bool:
         """True where a list may name the literal address `host`: as for a dial, and global multicast.

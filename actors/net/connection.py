@@ -108,8 +108,8 @@ class Connection(Stream, ABC):
         retransmitted: int
         round_trip: int  # µs
         retransmitted, round_trip = HANDSHAKE.unpack(info)
-        late = heard_at - self.opened_at - round_trip / 1_000_000
-        return 0.0 if retransmitted or late < 0 else late  # a lost SYN: only we know how long it took
+        late = heard_at - self.opened_at - round_trip * 1e-6
+        return 0.0 if retransmitted or late < 0.0 else late  # a lost SYN: only we know how long it took
 
     def receive_from(self, sock: Socket, size: int) -> tuple[bytes, float]:
         """Up to `size` bytes, empty at the end of the stream, and the seconds for which they had waited.
@@ -123,8 +123,8 @@ class Connection(Stream, ABC):
         waited = 0.0
         if ancillary:
             seconds, nanoseconds = TIMESPEC.unpack(ancillary[0][2])
-            waited = time.time() - seconds - nanoseconds / 1e9
-            if waited < 0:  # somebody has set the clock
+            waited = time.time() - seconds - nanoseconds * 1e-9
+            if waited < 0.0:  # somebody has set the clock
                 waited = 0.0
         self.late += waited
         self.now = clock() - self.late

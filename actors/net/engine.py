@@ -109,14 +109,15 @@ class Engine:
         earned = (now - self._allowed_at) * STARTS_A_SECOND
         self._allowance, self._allowed_at = min(self._allowance + earned, BURST * STARTS_A_SECOND), now
         room = min(STARTS_A_TURN, int(self._allowance), self.concurrency.limit - len(self._open))
-        while room > 0 and (line := self._urgent or self._waiting):
+        begun = 0
+        while begun < room and (line := self._urgent or self._waiting):
             connection = line.popleft()
             if connection.dropped:
                 continue
-            room -= 1
-            self._allowance -= 1
+            begun += 1
             if not self._begin(connection):
-                return
+                break
+        self._allowance -= begun
         if self.on_short_line and len(self._waiting) < STARTS_A_TURN:
             self.on_short_line()
 

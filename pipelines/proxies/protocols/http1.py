@@ -7,7 +7,7 @@ import msgspec
 
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols import coding
-from eagleray.pipelines.proxies.protocols.exchange import Exchange, ProbeFailed, Stream
+from eagleray.pipelines.proxies.protocols.exchange import EARLY, Exchange, ProbeFailed, Stream
 
 MAX_HEAD = 16 * 1024  # servers themselves accept 8 KiB; twice that is not an honest answer
 MAX_BODY = 64 * 1024  # a judge's answer is below 4 KiB; also what a compressed one may expand to
@@ -46,9 +46,7 @@ class Answer(msgspec.Struct):
     body: bytes
 
 
-def read_answer(
-    stream: Stream, send: bytes = b"", refuse: Callable[[int], None] | None = None
-) -> Exchange[Answer]:
+def read_answer(stream: Stream, send: bytes, refuse: Callable[[int], None] | None = None) -> Exchange[Answer]:
     """Send a request (not HEAD or CONNECT) and read the final answer.
 
     `refuse` is called with a status that is not 200 before the body is read; it may raise.
@@ -56,10 +54,13 @@ def read_answer(
     Raises:
         ProbeFailed: CLOSED, MALFORMED or OVERSIZED, and what `refuse` raises.
     """
-    if not (yield from stream.receive(send)):
+    if stream.buffer:
+        raise ProbeFailed(Outcome.MALFORMED, EARLY)
+    buffer = yield send
+    if buffer is None:
         raise ProbeFailed(Outcome.CLOSED, "closed unanswered")
-    stream.first_byte_at = stream.now
-    if plain := PLAIN.match(buffer := stream.buffer, 0, MAX_HEAD):
+    stream.buffer, stream.first_byte_at = buffer, stream.now
+    if plain := PLAIN.match(buffer, 0, MAX_HEAD):
         start = plain.end()
         end, status = start + int(plain[2]), int(plain[1])
         if end <= len(buffer):
