@@ -140,24 +140,26 @@ class Check:
 
     def ended(self, trial: Trial) -> None:
         """One attempt is over."""
-        attempt, outcome, plan = trial.attempt, trial.outcome, self._plan
+        outcome, checks = trial.outcome, self.checks
         self._open.remove(trial)
         if self.network is not None:
-            self.checks.admission.left(trial)
+            checks.admission.left(trial)
         if outcome is OK:
             self._learn(trial)
-        elif trial.judge is not self._judge:
-            self._connect(attempt, self._judge)  # the word of another judge alone condemns nobody
-            return
-        elif doubtful(outcome) and attempt.step in OF_THE_JUDGE:
+        if self._plan is None and settled(outcome, self.candidate, checks.rules):
+            protocols = {trial.attempt.protocol: trial.report()}
+            self._report(outcome, protocols, wall_time(trial.opened_at), trial.value or UNSEEN)
+        elif outcome is not OK and trial.judge is not self._judge:
+            self._connect(trial.attempt, self._judge)  # the word of another judge alone condemns nobody
+        else:
+            self._go_on(trial)
+
+    def _go_on(self, trial: Trial) -> None:
+        """Do what the plan makes of the end of an attempt."""
+        attempt = trial.attempt
+        if doubtful(trial.outcome) and attempt.step in OF_THE_JUDGE:
             self._doubted_at = trial.ended_at
-        if plan is None:
-            if settled(outcome, self.candidate, self.checks.rules):
-                seen = trial.value or UNSEEN
-                protocols = {attempt.protocol: trial.report()}
-                self._report(outcome, protocols, wall_time(trial.opened_at), seen)
-                return
-            plan = self._new_plan(trial)
+        plan = self._plan or self._new_plan(trial)
         if attempts := plan.ended(attempt, trial.report(), trial.value):
             self._start(attempts)
         elif plan.over:

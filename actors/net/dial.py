@@ -59,7 +59,12 @@ def dial(host: str, port: int, allowed: Allowed) -> Socket:
 
 
 def failed(code: int) -> DialFailed:
-    """The failure that an errno of `socket` or `connect` means."""
+    """The failure of a call with this errno."""
+    return DialFailed(*meaning(code), shortage=code in SHORTAGE)
+
+
+def meaning(code: int) -> tuple[Outcome, str]:
+    """What an errno of `socket` or `connect` means: an outcome, and a word on it."""
     if code in LOCAL:
-        return DialFailed(Outcome.LOCAL_RESOURCE, LOCAL[code], shortage=code in SHORTAGE)
-    return DialFailed(REMOTE.get(code, Outcome.RESET), errno.errorcode.get(code, str(code)))
+        return Outcome.LOCAL_RESOURCE, LOCAL[code]
+    return REMOTE.get(code, Outcome.RESET), errno.errorcode.get(code, str(code))

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 
 from eagleray.actors.net.connection import Connection, clock
-from eagleray.actors.net.dial import DialFailed, dial, failed
+from eagleray.actors.net.dial import DialFailed, dial, meaning
 from eagleray.actors.net.wheel import TICK, TimerWheel
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.concurrency import Concurrency
@@ -165,8 +165,8 @@ class Engine:
         sock = connection.sock
         assert sock is not None
         if event & BROKEN:
-            failure = failed(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.ECONNRESET)
-            self._end(connection, failure.outcome, failure.detail)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.ECONNRESET
+            self._end(connection, *meaning(code))
             return False
         if not event & WRITABLE:
             return False
