@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.attempt import Step
-from eagleray.pipelines.proxies.check_plan import CheckPlan
+from eagleray.pipelines.proxies.check_plan import CheckPlan, settled
 from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.detection import first_attempt, likely
 from eagleray.pipelines.proxies.judging import Judged
@@ -511,3 +511,30 @@ def test_a_tunnel_that_is_intercepted_is_no_way_alone():
     report = plan.report(0, "")
     assert (report.outcome, report.working, report.confirmed) == (Outcome.TLS_INTERCEPTED, [], True)
     assert report.tls.protocol is HTTPS
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rules", "promising", "at_once"),
+    [
+        (OK, QUICK, False, True),
+        (OK, FULL, False, False),
+        (Outcome.REFUSED, FULL, False, True),
+        (Outcome.CONNECT_TIMEOUT, QUICK, True, False),
+        (CLOSED, QUICK, False, False),
+        (Outcome.LOCAL_RESOURCE, QUICK, False, False),
+    ],
+    ids=[
+        "works",
+        "works, more is wanted",
+        "dead",
+        "dead, but worth more",
+        "speaks something else",
+        "our own",
+    ],
+)
+def test_what_the_first_attempt_settles(outcome, rules, promising, at_once):
+    of = msgspec.structs.replace(candidate(), promising=promising)
+    assert settled(outcome, of, rules) is at_once
+    plan = Course(of, rules)
+    plan.ended(plan.first, report_of(outcome), JUDGED if outcome is OK else None)
+    assert not at_once or (plan.over and plan.report(0.0, "").outcome is outcome)  # a plan says no more
