@@ -13,9 +13,9 @@ from eagleray.actors.net.connection import clock
 from eagleray.actors.net.engine import Engine
 from eagleray.actors.trial import Trial
 from eagleray.pipelines.proxies.attempt import Attempt, Step
-from eagleray.pipelines.proxies.check_plan import CheckPlan, settled
+from eagleray.pipelines.proxies.check_plan import CheckPlan
 from eagleray.pipelines.proxies.check_rules import CheckRules
-from eagleray.pipelines.proxies.detection import first_attempt
+from eagleray.pipelines.proxies.detection import first_attempt, settled
 from eagleray.pipelines.proxies.judging import Judge, Judged
 from eagleray.pipelines.proxies.model import Candidate, CheckReport, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import OK, Outcome

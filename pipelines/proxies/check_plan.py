@@ -32,15 +32,7 @@ CENSUS_PATIENCE = (1.0, 3.0)  # seconds, plus so many times what the working pro
 SLOW = 1.0  # seconds for the first answer: what else there is to ask is asked beside the second request
 PATIENT_AFTER = 5.0  # seconds until a second, longer try: a short outage may be over by then
 
-
 Found = Judged | Fetched | Certificate  # what an attempt can find
-
-
-def settled(outcome: Outcome, candidate: Candidate, rules: CheckRules) -> bool:
-    """True where the first attempt says all: the endpoint is dead, or a quick check has found it to work."""
-    if outcome is OK:
-        return rules.depth is QUICK
-    return outcome in DEAD and not candidate.promising
 
 
 class CheckPlan:

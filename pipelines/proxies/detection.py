@@ -4,10 +4,12 @@ from functools import lru_cache
 
 from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.attempt import Attempt
+from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.model import Candidate, Protocol, ProtocolReport
-from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.outcome import OK, Outcome
 from eagleray.pipelines.proxies.protocols import http1, http_proxy
 
+QUICK = Depth.QUICK
 FIRST = {protocol: Attempt(protocol) for protocol in Protocol}
 LIKELIHOOD = (Protocol.HTTP, Protocol.SOCKS5, Protocol.SOCKS4, Protocol.HTTPS)
 USUAL_PORTS = {
@@ -57,6 +59,13 @@ def by_likelihood(
     """All protocols, or those of `types`, in the order in which to try them."""
     protocols = [p for p in LIKELIHOOD if not types or p in types]
     return tuple(sorted(protocols, key=lambda p: (p not in claimed, p is not usual)))
+
+
+def settled(outcome: Outcome, candidate: Candidate, rules: CheckRules) -> bool:
+    """True where the first attempt says all: the endpoint is dead, or a quick check has found it to work."""
+    if outcome is OK:
+        return rules.depth is QUICK
+    return outcome in DEAD and not candidate.promising
 
 
 def wants_tls(port: int, attempt: Attempt, report: ProtocolReport) -> bool:

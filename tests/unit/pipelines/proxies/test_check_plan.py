@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.attempt import Step
-from eagleray.pipelines.proxies.check_plan import CheckPlan, settled
+from eagleray.pipelines.proxies.check_plan import CheckPlan
 from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
-from eagleray.pipelines.proxies.detection import first_attempt, likely
+from eagleray.pipelines.proxies.detection import first_attempt, likely, settled
 from eagleray.pipelines.proxies.judging import Judged
 from eagleray.pipelines.proxies.model import Anonymity, Candidate, Endpoint, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
