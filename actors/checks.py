@@ -1,24 +1,24 @@
 """Checks endpoints: a plan decides for each which probe comes next, the engine carries it out."""
 
 import asyncio
+import os
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 from eagleray.actors.dnsbl import BlockLists
 from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.admission import Admission, limited_network
 from eagleray.actors.net.connection import clock
 from eagleray.actors.net.engine import Engine
-from eagleray.actors.trial import Trial, randoms
+from eagleray.actors.trial import Trial
 from eagleray.pipelines.proxies.attempt import Attempt, Step
 from eagleray.pipelines.proxies.check_plan import CheckPlan
 from eagleray.pipelines.proxies.check_rules import CheckRules
-from eagleray.pipelines.proxies.detection import likely
-from eagleray.pipelines.proxies.judging import Judge
-from eagleray.pipelines.proxies.model import Candidate, CheckReport
-from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.detection import first_attempt, settled
+from eagleray.pipelines.proxies.judging import Judge, Judged
+from eagleray.pipelines.proxies.model import Candidate, CheckReport, Protocol, ProtocolReport
+from eagleray.pipelines.proxies.outcome import OK, Outcome
 from eagleray.pipelines.proxies.patience import Limits, Patience
 from eagleray.pipelines.proxies.weighing import doubtful
 
@@ -27,6 +27,9 @@ OF_THE_JUDGE = frozenset({Step.JUDGE, Step.KNOWN_PAGE})
 LONGEST_LINE = 1024  # connections that wait to be opened: enough for the engine, few enough to begin soon
 CONFIRM_SILENCE = 0.5  # seconds: the steps after a second request that takes longer go on beside it
 MAX_RUNS = 4  # of one check whose judges go down one after another
+UNSEEN = Judged(None, "")
+NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
+NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes
 
 
 class Checks:
@@ -43,7 +46,7 @@ class Checks:
         self.rules = rules
         self.patience = Patience(Limits(rules.connect_timeout, rules.timeout))
         self.node = node
-        self.randoms = randoms()
+        self._randoms: list[str] = []  # for nonces
         self.running = 0  # checks begun and not ended
 
     @property
@@ -57,24 +60,13 @@ class Checks:
         self._engine.on_short_line = tell
 
     def begin(self, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
-        """Check `candidate`; `done` is called once, from the event loop."""
+        """Check `candidate` as soon as there is a judge; `done` is called once, from the event loop."""
         self.running += 1
-        if self.judges.judges and not candidate.promising:
-            self.admission.run(self._knock(candidate, done, self.judges.judges[0]))
-        else:
-            Check(self, candidate, limited_network(candidate.endpoint.host), done).begin()
-
-    def _knock(self, candidate: Candidate, done: Callable[[CheckReport], None], judge: Judge) -> Trial:
-        """The first connection to an endpoint: nothing is planned before it is made, and it seldom is."""
-        endpoint, patience, silence = candidate.endpoint, self.patience, self.rules.silence
-        network = limited_network(endpoint.host)
-        trial = Trial(endpoint, network, judge, patience.connect, patience.answer, silence)
-        trial.doorstep = Doorstep(self, candidate, done)
-        return trial
+        self.judges.wait(Check(self, candidate, done).begin)
 
     def report(self, report: CheckReport, done: Callable[[CheckReport], None]) -> None:
         """End a check; where the endpoint works, once the block lists have been asked."""
-        if report.alive and report.exit_ip and self.rules.dnsbl:
+        if self.rules.dnsbl and report.exit_ip and report.alive:
             task = asyncio.create_task(self._look_up(report, done))
             self._looking_up.add(task)
             task.add_done_callback(self._looking_up.discard)
@@ -87,12 +79,17 @@ class Checks:
         self.running -= 1
         done(report)
 
-    def start(self, trial: Trial) -> None:
-        """Run an attempt, now or after the time that it is to wait."""
-        if trial.attempt.after:
-            self._engine.later(trial.attempt.after, partial(self.admission.run, trial))
-        else:
-            self.admission.run(trial)
+    def later(self, trial: Trial) -> None:
+        """Run an attempt after the time that it is to wait."""
+        self._engine.later(trial.attempt.after, partial(self.admission.run, trial))
+
+    def random(self) -> str:
+        """Random text for one nonce, drawn from the system with that of many others."""
+        if not self._randoms:
+            drawn = os.urandom(NONCES_A_DRAW * NONCE_BYTES).hex()
+            size = 2 * NONCE_BYTES  # hexadecimal
+            self._randoms = [drawn[at : at + size] for at in range(0, len(drawn), size)]
+        return self._randoms.pop()
 
 
 class Check:
@@ -110,66 +107,80 @@ class Check:
         "_open",
         "_plan",
         "_runs",
+        "_served",
         "candidate",
         "checks",
         "connected",
         "network",
-        "served",
     )
 
-    def __init__(
-        self, checks: Checks, candidate: Candidate, network: Hashable, done: Callable[[CheckReport], None]
-    ) -> None:
+    _judge: Judge
+    _began_at: float  # Unix seconds: it and the plan stand once something has come of the first connection
+
+    def __init__(self, checks: Checks, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
         self.checks = checks
         self.candidate = candidate
-        self.network = network
+        self.network = limited_network(candidate.endpoint.host)
         self.connected = False  # what has been connected to is likelier to live than what has not
-        self.served = False  # it has answered
         self._done = done
         self._open: list[Trial] = []
+        self._plan: CheckPlan | None = None
+        self._doubted_at = 0.0  # when the judge was last asked in vain, perhaps by its own fault (`clock`)
+        self._served = False  # it has answered
         self._runs = 0
 
-    def begin(self) -> None:
-        """Start the first attempt as soon as there is a judge."""
-        self.checks.judges.wait(self._begin)
-
-    def adopt(self, trial: Trial, began_at: float) -> Attempt:
-        """Begin with a connection that has been made already; what to do with it."""
-        self._open.append(trial)
-        return self._new_plan(trial.judge, began_at)
-
-    def _begin(self, judge: Judge | None) -> None:
+    def begin(self, judge: Judge | None) -> None:
+        """Begin, perhaps anew, with a judge; nothing is planned before a connection is made: it seldom is."""
         if judge is None or self._runs == MAX_RUNS:
-            self._report_unjudged()
+            self._report(Outcome.JUDGE_UNAVAILABLE, {}, time.time())
             return
-        self._connect(self._new_plan(judge, time.time()), judge)
-
-    def _new_plan(self, judge: Judge, began_at: float) -> Attempt:
-        """Plan anew, with a judge; the first attempt."""
-        self._runs += 1
         self._judge = judge
-        self._doubted_at = 0.0  # when it last failed by what may be the judge's fault (`clock`)
-        self._plan = CheckPlan(self.candidate, self.checks.rules, known_page=judge.known_url is not None)
-        self._began_at = began_at
-        return self._plan.begin()
+        self._runs += 1
+        self._connect(first_attempt(self.candidate, self.checks.rules.types), judge)
 
     def ended(self, trial: Trial) -> None:
         """One attempt is over."""
+        outcome, checks = trial.outcome, self.checks
         self._open.remove(trial)
-        attempt, outcome = trial.attempt, trial.outcome
-        if trial.judge is not self._judge and outcome is not Outcome.OK:
-            self._connect(attempt, self._judge)  # the word of another judge alone condemns nobody
-            return
-        if doubtful(outcome) and attempt.step in OF_THE_JUDGE:
-            self._doubted_at = trial.ended_at
-        if attempts := self._plan.ended(attempt, trial.report(), trial.value):
-            self._start(attempts)
-        elif self._plan.over:
-            self._end()
+        if self.network is not None:
+            checks.admission.left(trial)
+        if outcome is OK:
+            self._learn(trial)
+        if self._plan is None and settled(outcome, self.candidate, checks.rules):
+            protocols = {trial.attempt.protocol: trial.report()}
+            self._report(outcome, protocols, wall_time(trial.opened_at), trial.value or UNSEEN)
+        elif outcome is not OK and trial.judge is not self._judge:
+            self._connect(trial.attempt, self._judge)  # the word of another judge alone condemns nobody
+        else:
+            self._go_on(trial)
 
-    def silent(self, attempt: Attempt) -> None:
+    def _go_on(self, trial: Trial) -> None:
+        """Do what the plan makes of the end of an attempt."""
+        attempt = trial.attempt
+        if doubtful(trial.outcome) and attempt.step in OF_THE_JUDGE:
+            self._doubted_at = trial.ended_at
+        plan = self._plan or self._new_plan(trial)
+        if attempts := plan.ended(attempt, trial.report(), trial.value):
+            self._start(attempts)
+        elif plan.over:
+            self._end(plan)
+
+    def silent(self, trial: Trial) -> None:
         """One connection has brought nothing for a while."""
-        self._start(self._plan.silent(attempt))
+        plan = self._plan or self._new_plan(trial)
+        self._start(plan.silent(trial.attempt))
+
+    def _new_plan(self, first: Trial) -> CheckPlan:
+        """The course that has begun with `first`."""
+        self._began_at = wall_time(first.opened_at)
+        self._plan = CheckPlan(self.candidate, self.checks.rules, self._judge.known_url is not None)
+        return self._plan
+
+    def _learn(self, trial: Trial) -> None:
+        """Note how long the first answer took."""
+        if not self._served and trial.connected_at is not None:
+            self._served = True
+            self.checks.patience.served(trial.opened_at, trial.connected_at, trial.ended_at)
 
     def _start(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:
@@ -177,65 +188,59 @@ class Check:
             self._connect(attempt, judge)
 
     def _connect(self, attempt: Attempt, judge: Judge) -> None:
-        patience, silence = self.checks.patience, self.checks.rules.silence
-        answer = max(silence, patience.answer - silence) if attempt.beside else patience.answer
-        trial = Trial(
-            self.candidate.endpoint,
-            self.network,
-            judge,
-            patience.second_connect if attempt.patient else patience.connect,
-            min(attempt.timeout or answer, answer),
-            CONFIRM_SILENCE if attempt.confirming else silence,
-        )
-        trial.check, trial.attempt, trial.urgent = self, attempt, self.connected
+        checks = self.checks
+        patience, silence = checks.patience, checks.rules.silence
+        connect, answer = patience.connect, patience.answer
+        if attempt.patient:
+            connect = patience.second_connect
+        if attempt.beside:
+            answer = max(silence, answer - silence)
+        if attempt.timeout is not None:
+            answer = min(answer, attempt.timeout)
+        if attempt.confirming:
+            silence = CONFIRM_SILENCE
+        trial = Trial(self, attempt, judge, connect, answer, silence)
         self._open.append(trial)
-        self.checks.start(trial)
+        if attempt.after:
+            checks.later(trial)
+        else:
+            checks.admission.run(trial)
 
-    def _end(self) -> None:
+    def _end(self, plan: CheckPlan) -> None:
         """Report, once it is known whether the judge was up when something failed."""
         for beside in self._open:
             self.checks.admission.drop(beside)
         self._open.clear()
         if self._doubted_at:
-            self.checks.judges.vouch(self._judge, self._doubted_at, self._report)
+            self.checks.judges.vouch(self._judge, self._doubted_at, partial(self._vouched, plan))
         else:
-            self._report(True)
+            self._vouched(plan, True)
 
-    def _report(self, judge_was_up: bool) -> None:
-        if not judge_was_up:
-            self.begin()
-            return
-        self.checks.report(self._plan.report(self._began_at, self.checks.node), self._done)
+    def _vouched(self, plan: CheckPlan, judge_was_up: bool) -> None:
+        if judge_was_up:
+            self.checks.report(plan.report(self._began_at, self.checks.node), self._done)
+        else:
+            self._plan, self._doubted_at = None, 0.0
+            self.checks.judges.wait(self.begin)
 
-    def _report_unjudged(self) -> None:
-        """There is no judge."""
-        endpoint, node = self.candidate.endpoint, self.checks.node
-        report = CheckReport(endpoint, Outcome.JUDGE_UNAVAILABLE, {}, checked_at=time.time(), node=node)
+    def _report(
+        self,
+        outcome: Outcome,
+        protocols: dict[Protocol, ProtocolReport],
+        checked_at: float,
+        seen: Judged = UNSEEN,
+    ) -> None:
+        """End what needed no plan."""
+        report = CheckReport(
+            self.candidate.endpoint,
+            outcome,
+            protocols,
+            seen.anonymity,
+            seen.exit_ip,
+            checked_at=checked_at,
+            node=self.checks.node,
+        )
         self.checks.report(report, self._done)
-
-
-class Doorstep(NamedTuple):
-    """What a first connection needs where there is no check yet."""
-
-    checks: Checks
-    candidate: Candidate
-    done: Callable[[CheckReport], None]
-
-    def enter(self, trial: Trial) -> Check:
-        """The check that begins with this connection."""
-        check = Check(self.checks, self.candidate, trial.network, self.done)
-        trial.attempt = check.adopt(trial, wall_time(trial.opened_at))
-        return check
-
-    def leave(self, trial: Trial) -> None:
-        """Report an endpoint that is dead whatever is spoken to it."""
-        if trial.network is not None:
-            self.checks.admission.left(trial)
-        protocol = likely(self.candidate, self.checks.rules.types)[0]
-        opened_at, node = wall_time(trial.opened_at), self.checks.node
-        attempts = {protocol: trial.report()}
-        report = CheckReport(trial.endpoint, trial.outcome, attempts, checked_at=opened_at, node=node)
-        self.checks.report(report, self.done)
 
 
 def wall_time(moment: float) -> float:

@@ -1,4 +1,4 @@
-"""The exchange of each attempt of a check: a probe of `pipelines`, through TLS where that is wanted."""
+"""The exchanges of a check's last steps, through TLS where that is wanted."""
 
 from functools import partial
 from typing import Any
@@ -7,24 +7,9 @@ from eagleray.actors.net.tls import over_tls, peer_certificate, unverified, veri
 from eagleray.pipelines.proxies.attempt import Attempt, Step
 from eagleray.pipelines.proxies.certificate import read_certificate
 from eagleray.pipelines.proxies.check_rules import CheckRules
-from eagleray.pipelines.proxies.judging import Judge
 from eagleray.pipelines.proxies.model import Certificate, Endpoint
-from eagleray.pipelines.proxies.probe import known_page, probe
 from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
 from eagleray.pipelines.proxies.targets import fetch, open_tunnel
-
-
-def exchange_for(
-    stream: Stream, endpoint: Endpoint, attempt: Attempt, rules: CheckRules, judge: Judge, nonce: str
-) -> Exchange[Any]:
-    """What to say on the connection of an attempt; it returns what `CheckPlan.ended` takes."""
-    if attempt.step is Step.JUDGE:
-        exchange: Exchange[Any] = probe(stream, endpoint, attempt.protocol, judge, nonce)
-    elif attempt.step is Step.KNOWN_PAGE:
-        exchange = known_page(stream, endpoint, judge, nonce)
-    else:
-        exchange = final_exchange(stream, endpoint, attempt, rules)
-    return over_tls(exchange, stream, unverified()) if attempt.tls_to_proxy else exchange
 
 
 def final_exchange(stream: Stream, endpoint: Endpoint, attempt: Attempt, rules: CheckRules) -> Exchange[Any]:

@@ -69,11 +69,12 @@ async def check(
         found = await without_dead_target(rules or CheckRules(), engine, allowed, on_warning)
         lists = await open_block_lists(found, allowed, on_warning)
         held_back = ""
-        async for report in drain(Checks(engine, judges, found, lists), as_candidates(endpoints)):
+        async for reports in drain(Checks(engine, judges, found, lists), as_candidates(endpoints)):
             if on_warning and engine.concurrency.reason != held_back:
                 held_back = engine.concurrency.reason
                 on_warning(f"fewer connections at a time for a while: {held_back}")
-            yield report
+            for report in reports:
+                yield report
     finally:
         if lists:
             await lists.close()
@@ -97,19 +98,20 @@ def as_candidates(endpoints: Iterable[str | Candidate]) -> Iterator[Candidate]:
             yield item
 
 
-async def drain(checks: Checks, candidates: Iterator[Candidate]) -> AsyncIterator[CheckReport]:
-    """Keep as many checks running as there is room for until `candidates` ends; give reports as they come.
+async def drain(checks: Checks, candidates: Iterator[Candidate]) -> AsyncIterator[list[CheckReport]]:
+    """Keep as many checks running as there is room for until `candidates` ends; give what reports have come.
 
     Candidates are pulled in a thread: they may come from a pipe that has nothing to say for a while. Where
     pulling fails, what was pulled before is checked first.
     """
-    reports: deque[CheckReport] = deque()
+    reports: list[CheckReport] = []
     pulled: deque[Candidate] = deque()
     wake = asyncio.Event()
 
     def done(report: CheckReport) -> None:
+        if not reports:
+            wake.set()
         reports.append(report)
-        wake.set()
 
     checks.tell_of_room(wake.set)
     pull: asyncio.Task[bool] | None = None
@@ -129,8 +131,9 @@ async def drain(checks: Checks, candidates: Iterator[Candidate]) -> AsyncIterato
             more, pull = failure is None and pull.result(), None
         while pulled:
             checks.begin(pulled.popleft(), done)
-        while reports:
-            yield reports.popleft()
+        if reports:
+            given, reports = reports, []
+            yield given
     if failure is not None:
         raise failure
 

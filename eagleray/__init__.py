@@ -49,4 +49,6 @@ HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'eagleray' has no attribute {name!r}")
-    return getattr(import_module(f"eagleray.{HOMES.get(name, 'pipelines.proxies.model')}"), name)
+    found = getattr(import_module(f"eagleray.{HOMES.get(name, 'pipelines.proxies.model')}"), name)
+    globals()[name] = found  # so that it is asked for once
+    return found

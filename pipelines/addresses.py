@@ -34,7 +34,7 @@ MULTICAST = IPV4_SPECIAL[-2]
 
 # Canonical dotted decimal: no leading zero, no octet beyond 255. `ipaddress` takes several times as long.
 OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-IPV4_TEXT = rf"{OCTET}(?:\.{OCTET}){{3}}"
+IPV4_TEXT = r"\.".join([OCTET] * 4)
 IPV4 = re.compile(IPV4_TEXT, re.ASCII)
 
 # All that IANA gives out as global unicast (RFC 4291 section 2.4). Outside stand IPv4 in disguise (mapped,
@@ -68,10 +68,12 @@ class Allowed:
         for network in networks:
             if isinstance(network, IPv4Network):
                 forbidden = list(without(forbidden, *span(network)))
-        self._firsts, self._lasts = [first for first, _ in forbidden], [last for _, last in forbidden]
-        # The first octets below which something is forbidden: most addresses have another one.
-        self._partly = {
-            str(octet) for first, last in forbidden for octet in range(first >> 24, (last >> 24) + 1)
+        # Where what is forbidden begins and ends: an odd number of these at or below an address forbids it.
+        self._edges = [edge for first, last in forbidden for edge in (first, last + 1)]
+        # Most addresses are told by their first octet: below it all is allowed, or nothing.
+        mixed = {edge >> 24 for edge in self._edges if edge % (1 << 24)}
+        self._by_octet = {
+            str(octet): self._allows_ipv4(octet << 24) for octet in range(256) if octet not in mixed
         }
         self._ipv6 = [network for network in networks if isinstance(network, IPv6Network)]
 
@@ -79,12 +81,8 @@ class Allowed:
         """True where the literal address `host` may be dialled; False for anything that is no address."""
         if IPV4.fullmatch(host) is None:
             return self._allows_ipv6(host)
-        first, *rest = host.split(".")
-        if first not in self._partly:
-            return True
-        number = int.from_bytes(map(int, (first, *rest)), "big")
-        at = bisect(self._firsts, number) - 1
-        return at < 0 or number > self._lasts[at]
+        allowed = self._by_octet.get(host.split(".", 1)[0])
+        return self._allows_ipv4(int(IPv4Address(host))) if allowed is None else allowed
 
     def lists(self, host: str) -> bool:
         """True where a list may name the literal address `host`: as for a dial, and global multicast.
@@ -92,6 +90,9 @@ class Allowed:
         The registries call multicast global, so it is not among what a list is refused; the dial refuses it.
         """
         return self(host) or (bool(IPV4.fullmatch(host)) and IPv4Address(host) in MULTICAST)
+
+    def _allows_ipv4(self, number: int) -> bool:
+        return bisect(self._edges, number) % 2 == 0
 
     def _allows_ipv6(self, host: str) -> bool:
         try:

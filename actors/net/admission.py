@@ -33,7 +33,7 @@ class Admission:
         if connection.dropped:  # before it came here
             return
         if connection.network is None:
-            self._engine.run(connection, connection.urgent)
+            self._engine.run(connection)
         elif self._crowds.enter(connection.host, connection.network, connection):
             self._admit(connection)
         else:
@@ -58,4 +58,4 @@ class Admission:
 
     def _admit(self, connection: Connection) -> None:
         self._admitted.add(connection)
-        self._engine.run(connection, connection.urgent)
+        self._engine.run(connection)

@@ -6,6 +6,8 @@ import socket
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.outcome import Outcome
 
+STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+BEGUN = (0, errno.EINPROGRESS)
 Socket = socket.SocketType  # without what `socket.socket` adds in Python, which costs as much as the call
 
 LOCAL = {
@@ -46,19 +48,23 @@ def dial(host: str, port: int, allowed: Allowed) -> Socket:
     if not allowed(host):
         raise DialFailed(Outcome.BLOCKED_ADDRESS, "not a global address, and no allowed range holds it")
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = Socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        sock = Socket(socket.AF_INET6 if ":" in host else socket.AF_INET, STREAM)
     except OSError as error:
         raise failed(error.errno or 0) from error
     code = sock.connect_ex((host, port))
-    if code not in (0, errno.EINPROGRESS):
+    if code not in BEGUN:
         sock.close()
         raise failed(code)
     return sock
 
 
 def failed(code: int) -> DialFailed:
-    """The failure that an errno of `socket` or `connect` means."""
+    """The failure of a call with this errno."""
+    return DialFailed(*meaning(code), shortage=code in SHORTAGE)
+
+
+def meaning(code: int) -> tuple[Outcome, str]:
+    """What an errno of `socket` or `connect` means: an outcome, and a word on it."""
     if code in LOCAL:
-        return DialFailed(Outcome.LOCAL_RESOURCE, LOCAL[code], shortage=code in SHORTAGE)
-    return DialFailed(REMOTE.get(code, Outcome.RESET), errno.errorcode.get(code, str(code)))
+        return Outcome.LOCAL_RESOURCE, LOCAL[code]
+    return REMOTE.get(code, Outcome.RESET), errno.errorcode.get(code, str(code))

@@ -13,14 +13,15 @@ from collections import deque
 from collections.abc import Callable
 
 from eagleray.actors.net.connection import Connection, clock
-from eagleray.actors.net.dial import DialFailed, dial, failed
+from eagleray.actors.net.dial import DialFailed, dial, meaning
 from eagleray.actors.net.wheel import TICK, TimerWheel
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.concurrency import Concurrency
-from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.outcome import OK, Outcome
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 
 EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
+WRITABLE = select.EPOLLOUT
 BROKEN = select.EPOLLERR | select.EPOLLHUP
 ENDING = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 READABLE = select.EPOLLIN | ENDING
@@ -65,9 +66,9 @@ class Engine:
         """Connections open at a time, at most."""
         return self.concurrency.limit
 
-    def run(self, connection: Connection, urgent: bool = False) -> None:
+    def run(self, connection: Connection) -> None:
         """Take a connection; it is opened as soon as limit and pace allow, urgent ones first."""
-        (self._urgent if urgent else self._waiting).append(connection)
+        (self._urgent if connection.urgent else self._waiting).append(connection)
         if self._ticker is None:
             self._arm()
 
@@ -108,18 +109,21 @@ class Engine:
         earned = (now - self._allowed_at) * STARTS_A_SECOND
         self._allowance, self._allowed_at = min(self._allowance + earned, BURST * STARTS_A_SECOND), now
         room = min(STARTS_A_TURN, int(self._allowance), self.concurrency.limit - len(self._open))
-        while room > 0 and (line := self._urgent or self._waiting):
-            room -= 1
+        begun = 0
+        while begun < room and (line := self._urgent or self._waiting):
             connection = line.popleft()
-            if not connection.dropped and not self._begin(connection):
-                return
+            if connection.dropped:
+                continue
+            begun += 1
+            if not self._begin(connection):
+                break
+        self._allowance -= begun
         if self.on_short_line and len(self._waiting) < STARTS_A_TURN:
             self.on_short_line()
 
     def _begin(self, connection: Connection) -> bool:
         """Open a connection; False where this machine is short of something and it has to wait."""
-        self._allowance -= 1
-        connection.opened_at = now = clock()
+        now = connection.opened_at = clock()
         try:
             sock = dial(connection.host, connection.port, self._allowed)
         except DialFailed as failure:
@@ -143,41 +147,36 @@ class Engine:
         asked_at, connections = clock(), self._open
         events = self._epoll.poll(0, EVENTS_A_TURN)
         for fd, event in events:
-            if (connection := connections.get(fd)) is not None:
-                self._on_event(connection, event)
+            connection = connections.get(fd)
+            if connection is None:  # ended by one before it in this turn
+                continue
+            if connection.exchange is None and not self._on_handshake(connection, fd, event):
+                continue
+            if connection.unsent and event & WRITABLE and not self._send(connection, b""):
+                continue
+            if event & READABLE:
+                self._receive(connection, event & ENDING)
         if len(events) < EVENTS_A_TURN:
             self._drained_at = asked_at
         self._start()
 
-    def _on_event(self, connection: Connection, event: int) -> None:
-        if connection.exchange is None:
-            if event & BROKEN:
-                self._on_broken(connection)
-            elif event & select.EPOLLOUT and self._on_connect(connection) and event & select.EPOLLIN:
-                self._receive(connection, event & ENDING)
-            return
-        if connection.unsent and event & select.EPOLLOUT and not self._send(connection, b""):
-            return
-        if event & READABLE:
-            self._receive(connection, event & ENDING)
-
-    def _on_broken(self, connection: Connection) -> None:
-        """No connection came about."""
-        assert connection.sock is not None
-        code = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        failure = failed(code or errno.ECONNRESET)
-        self._end(connection, failure.outcome, failure.detail)
-
-    def _on_connect(self, connection: Connection) -> bool:
-        """The TCP handshake is over: begin the exchange; False where it has already failed."""
-        assert connection.sock is not None
+    def _on_handshake(self, connection: Connection, fd: int, event: int) -> bool:
+        """The TCP handshake is over: begin the exchange; False where it failed, or the exchange has."""
+        sock = connection.sock
+        assert sock is not None
+        if event & BROKEN:
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.ECONNRESET
+            self._end(connection, *meaning(code))
+            return False
+        if not event & WRITABLE:
+            return False
         if ":" in connection.host:
-            connection.local = connection.sock.getsockname()[0].partition("%")[0]
-        now = connection.connected_at = connection.now = clock()
-        patience = connection.timeout if connection.silence is None else connection.silence
-        connection.deadline = now + min(patience, connection.timeout)
-        self._deadlines.add(connection.deadline, connection.sock.fileno())
-        connection.ask_for_times(connection.sock)
+            connection.local = sock.getsockname()[0].partition("%")[0]
+        now = clock()
+        connection.establish(sock, now)
+        patience, silence = connection.timeout, connection.silence
+        connection.deadline = now + (patience if silence is None or patience < silence else silence)
+        self._deadlines.add(connection.deadline, fd)
         connection.exchange = connection.converse()
         return self._advance(connection, None)
 
@@ -192,8 +191,9 @@ class Engine:
                 self._end(connection, Outcome.RESET, errno.errorcode.get(error.errno or 0, ""))
                 return
             if chunk:
-                self._wait = max(self._wait, waited)
                 connection.silence = None
+            if waited > self._wait:
+                self._wait = waited
             if not self._advance(connection, chunk or None) or (len(chunk) < RECEIVE and not ending):
                 return
 
@@ -204,12 +204,12 @@ class Engine:
             out = connection.exchange.send(chunk)
         except StopIteration as result:
             connection.value = result.value
-            self._end(connection, Outcome.OK, "")
+            self._end(connection, OK, "")
             return False
         except ProbeFailed as failure:
             self._end(connection, failure.outcome, failure.detail)
             return False
-        return self._send(connection, out) if out else True
+        return not out or self._send(connection, out)
 
     def _send(self, connection: Connection, data: bytes) -> bool:
         """Send what the socket takes, keep the rest until it is writable; False where it is broken."""
@@ -223,7 +223,7 @@ class Engine:
         except OSError as error:
             self._end(connection, Outcome.RESET, errno.errorcode.get(error.errno or 0, ""))
             return False
-        connection.unsent = data[sent:] if sent < len(data) else b""
+        connection.unsent = data[sent:]
         return True
 
     # Time
@@ -252,7 +252,7 @@ class Engine:
         if connection.connected_at is None:
             self._end(connection, Outcome.CONNECT_TIMEOUT, f"no answer in {connection.connect_timeout:g} s")
             return
-        last = connection.connected_at + connection.timeout
+        last = connection.connected_at + connection.late + connection.timeout
         if last <= connection.deadline:
             self._end(connection, Outcome.TIMEOUT, f"answer not whole in {connection.timeout:g} s")
             return
@@ -267,13 +267,14 @@ class Engine:
         self._deadlines.add(connection.deadline, fd)
 
     def _end(self, connection: Connection, outcome: Outcome, detail: str) -> None:
-        if connection.sock is not None:
-            del self._open[connection.sock.fileno()]
-            connection.sock.close()
+        if (sock := connection.sock) is not None:
+            del self._open[sock.fileno()]
+            sock.close()
             connection.sock = None
-        if connection.exchange is not None:
-            connection.exchange.close()
-        connection.outcome, connection.detail = outcome, detail
-        connection.ended_at = connection.now if outcome is Outcome.OK else clock()
+        connection.outcome, connection.detail, connection.ended_at = outcome, detail, connection.now
+        if outcome is not OK:
+            connection.ended_at = clock()
+            if connection.exchange is not None:
+                connection.exchange.close()
         if not connection.dropped:
             connection.ended()

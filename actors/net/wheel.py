@@ -6,7 +6,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-TICK = 0.02  # seconds a bucket covers: fine enough for timeouts, coarse enough to cost nothing
+TICKS = 50  # buckets a second: fine enough for timeouts, coarse enough to cost nothing
+TICK = 1 / TICKS
 
 
 class TimerWheel(Generic[T]):
@@ -17,7 +18,7 @@ class TimerWheel(Generic[T]):
 
     def __init__(self, now: float) -> None:
         self._buckets: defaultdict[int, list[T]] = defaultdict(list)
-        self._oldest = int(now / TICK)  # the earliest bucket that is still to be emptied
+        self._oldest = int(now * TICKS)  # the earliest bucket that is still to be emptied
         self._next = self._oldest  # the earliest into which an item may still go
 
     def __bool__(self) -> bool:
@@ -26,7 +27,8 @@ class TimerWheel(Generic[T]):
 
     def add(self, when: float, item: T) -> None:
         """Give `item` back at `when` (seconds, the clock of `now`); a past time means the next turn."""
-        self._buckets[max(int(when / TICK) + 1, self._next)].append(item)
+        tick = int(when * TICKS) + 1
+        self._buckets[tick if tick > self._next else self._next].append(item)
 
     def due(self, now: float) -> Iterator[T]:
         """The items whose time has passed, oldest first; more may be added meanwhile.
@@ -34,7 +36,7 @@ class TimerWheel(Generic[T]):
         Looks at the ticks gone by, or at the buckets in use where those are fewer: after a night without work
         the ticks are millions.
         """
-        first, last = self._oldest, int(now / TICK)
+        first, last = self._oldest, int(now * TICKS)
         self._next = last + 1
         ticks: Iterable[int] = range(first, last + 1)
         if last - first > len(self._buckets):

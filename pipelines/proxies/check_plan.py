@@ -20,24 +20,26 @@ from eagleray.pipelines.proxies.model import (
     Protocol,
     ProtocolReport,
 )
-from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.outcome import OK, Outcome
 from eagleray.pipelines.proxies.targets import Fetched
 from eagleray.pipelines.proxies.weighing import TELLING, most_revealing
 
+QUICK, JUDGE = Depth.QUICK, Step.JUDGE
+INTERCEPTED = Outcome.TLS_INTERCEPTED
 HTTP_LIKE = (Protocol.HTTP, Protocol.HTTPS)  # what may be spoken to the proxy over TLS
 
 CENSUS_PATIENCE = (1.0, 3.0)  # seconds, plus so many times what the working protocol needed in all
 SLOW = 1.0  # seconds for the first answer: what else there is to ask is asked beside the second request
 PATIENT_AFTER = 5.0  # seconds until a second, longer try: a short outage may be over by then
 
-
 Found = Judged | Fetched | Certificate  # what an attempt can find
 
 
 class CheckPlan:
-    """The course of one check: `begin`, then `ended` (and perhaps `silent`) for each attempt handed out.
+    """The course of one check: `ended` (and perhaps `silent`) for its first attempt and each handed out.
 
-    The check is over when `over` says so; attempts still open then no longer matter.
+    The first one is `first_attempt`'s. The check is over when `over` says so; attempts still open then no
+    longer matter.
     """
 
     __slots__ = (
@@ -65,7 +67,7 @@ class CheckPlan:
         self._known_page = known_page  # still to be fetched
         self._patience: float | None = None  # for what is asked beside or after the second request
         self._tampered = ""
-        self._untried = likely(candidate, rules.types)
+        _, *self._untried = likely(candidate, rules.types)
         self._tls: list[Protocol] | None = None  # to be tried over TLS to the proxy; None: no reason yet
         self._socks5_hangs = False
         self._tls_to_proxy = False  # the proxy has answered over TLS
@@ -74,12 +76,7 @@ class CheckPlan:
         self._first: Protocol | None = None
         self._judged: Judged | None = None
         self._confirmed = False
-        self._open = 0  # attempts handed out and not ended
-
-    def begin(self) -> Attempt:
-        """The first attempt."""
-        self._open = 1
-        return self._attempt(self._untried.pop(0))
+        self._open = 1  # attempts handed out and not ended
 
     def silent(self, attempt: Attempt) -> list[Attempt]:
         """Nothing came for a while: go on beside it."""
@@ -98,27 +95,22 @@ class CheckPlan:
         if attempt.tls_to_proxy:
             report = msgspec.structs.replace(report, tls_to_proxy=True)
         attempts = self._after(attempt, report, value)
-        if self._confirmed and not attempts and not self._open and self._final is None and self._survives:
+        if self._confirmed and not (attempts or self._open or self._final) and self._outcome() is OK:
             self._final = FinalSteps(self._rules.tls_target, self._rules.pages, self._protocols)
             attempts = self._final.begin(self._rules.types)
         self._open += len(attempts)
         return attempts
 
-    @property
-    def _survives(self) -> bool:
-        return self._outcome() is Outcome.OK
-
     def _after(self, attempt: Attempt, report: ProtocolReport, value: Found | None) -> list[Attempt]:
-        if attempt.step is Step.KNOWN_PAGE:
-            return self._compared(report)
-        if self._final is not None and attempt.step is not Step.JUDGE:
-            return self._final.ended(attempt, report, value)
+        if attempt.step is not JUDGE:
+            return self._after_step(attempt, report, value)
         judged = value if isinstance(value, Judged) else None
         if attempt.confirming:
             return self._confirm(attempt.protocol, report, judged)
-        if report.outcome in DEAD and not attempt.tls_to_proxy:
+        over_tls = attempt.tls_to_proxy
+        if report.outcome in DEAD and not over_tls:
             return self._bury(attempt, report)
-        plain = judged is not None and not attempt.tls_to_proxy and not self._tls_to_proxy
+        plain = judged is not None and not over_tls and not self._tls_to_proxy
         if plain or not self._learn_tls(attempt, report):
             self._protocols[attempt.protocol] = report
         if judged is not None:
@@ -127,6 +119,12 @@ class CheckPlan:
         if self._first is not None:
             return []
         return self._tls_beside() if self._open else self._next()
+
+    def _after_step(self, attempt: Attempt, report: ProtocolReport, value: Found | None) -> list[Attempt]:
+        if attempt.step is Step.KNOWN_PAGE:
+            return self._compared(report)
+        assert self._final is not None
+        return self._final.ended(attempt, report, value)
 
     def _bury(self, attempt: Attempt, report: ProtocolReport) -> list[Attempt]:
         """No other protocol will fare better; but who has worked before gets a second, longer try."""
@@ -153,7 +151,7 @@ class CheckPlan:
             return False
         if attempt.tls_to_proxy is self._tls_to_proxy:
             return False
-        if report.outcome is not Outcome.OK and (self._tls_to_proxy or report.outcome not in SPOKE_HTTP):
+        if report.outcome is not OK and (self._tls_to_proxy or report.outcome not in SPOKE_HTTP):
             return True
         if not attempt.tls_to_proxy:  # it does without, too
             return False
@@ -165,10 +163,9 @@ class CheckPlan:
     @property
     def over(self) -> bool:
         """True once nothing open can change the report any more."""
-        if self._first is None or self._open == 0:
+        if self._open == 0 or self._first is None:
             return self._open == 0
-        settled = self._rules.depth is Depth.QUICK
-        return settled or self._protocols[self._first].outcome is Outcome.UNCONFIRMED
+        return self._rules.depth is QUICK or self._protocols[self._first].outcome is Outcome.UNCONFIRMED
 
     def report(self, checked_at: float, node: str) -> CheckReport:
         """What the attempts say together; `checked_at` in Unix seconds."""
@@ -207,8 +204,7 @@ class CheckPlan:
             self._judged = Judged(level, self._judged.exit_ip)
             return self._fetch_known_page()
         self._first, self._judged = protocol, judged
-        if self._rules.depth is Depth.QUICK:
-            self._untried = []
+        if self._rules.depth is QUICK:
             return []
         base, factor = CENSUS_PATIENCE
         took = (self._protocols[protocol].total_ms or 0.0) / 1000
@@ -250,7 +246,7 @@ class CheckPlan:
     def _fetch_known_page(self) -> list[Attempt]:
         """Once, where the endpoint works and forwards requests: only those can be changed."""
         http = self._protocols.get(Protocol.HTTP)
-        if not (self._known_page and http and http.outcome is Outcome.OK):
+        if not (self._known_page and http and http.outcome is OK):
             return []
         self._known_page = False
         page = self._attempt(Protocol.HTTP, self._patience)
@@ -278,7 +274,7 @@ class CheckPlan:
     def _outcome(self) -> Outcome:
         if self._tampered:
             return Outcome.TAMPERED
-        first = self._protocols[self._first].outcome if self._first else Outcome.TLS_INTERCEPTED
-        if first is not Outcome.TLS_INTERCEPTED:  # else what was asked twice decides
+        first = self._protocols[self._first].outcome if self._first else INTERCEPTED
+        if first is not INTERCEPTED:  # else what was asked twice decides
             return first
         return min((report.outcome for report in self._protocols.values()), key=TELLING.index)

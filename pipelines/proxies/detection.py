@@ -4,10 +4,13 @@ from functools import lru_cache
 
 from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.attempt import Attempt
+from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.model import Candidate, Protocol, ProtocolReport
-from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.outcome import OK, Outcome
 from eagleray.pipelines.proxies.protocols import http1, http_proxy
 
+QUICK = Depth.QUICK
+FIRST = {protocol: Attempt(protocol) for protocol in Protocol}
 LIKELIHOOD = (Protocol.HTTP, Protocol.SOCKS5, Protocol.SOCKS4, Protocol.HTTPS)
 USUAL_PORTS = {
     1080: Protocol.SOCKS5,
@@ -39,9 +42,14 @@ TLS_PORTS = frozenset({443, 8443})
 SAY_TLS = frozenset({http1.TLS_ALERT, http_proxy.BAD_REQUEST})
 
 
-def likely(candidate: Candidate, types: frozenset[Protocol]) -> list[Protocol]:
+def likely(candidate: Candidate, types: frozenset[Protocol]) -> tuple[Protocol, ...]:
     """The protocols to try, likeliest first: what sources claim, what the port suggests, then the field's."""
-    return list(by_likelihood(candidate.protocols, USUAL_PORTS.get(candidate.endpoint.port), types))
+    return by_likelihood(candidate.protocols, USUAL_PORTS.get(candidate.endpoint.port), types)
+
+
+def first_attempt(candidate: Candidate, types: frozenset[Protocol]) -> Attempt:
+    """What a check begins with."""
+    return FIRST[likely(candidate, types)[0]]
 
 
 @lru_cache(maxsize=1024)  # every check asks, and there are few different questions
@@ -51,6 +59,13 @@ def by_likelihood(
     """All protocols, or those of `types`, in the order in which to try them."""
     protocols = [p for p in LIKELIHOOD if not types or p in types]
     return tuple(sorted(protocols, key=lambda p: (p not in claimed, p is not usual)))
+
+
+def settled(outcome: Outcome, candidate: Candidate, rules: CheckRules) -> bool:
+    """True where the first attempt says all: the endpoint is dead, or a quick check has found it to work."""
+    if outcome is OK:
+        return rules.depth is QUICK
+    return outcome in DEAD and not candidate.promising
 
 
 def wants_tls(port: int, attempt: Attempt, report: ProtocolReport) -> bool:

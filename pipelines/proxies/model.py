@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from eagleray.pipelines.proxies.outcome import Outcome
+from eagleray.pipelines.proxies.outcome import OK, Outcome
 
 
 class Protocol(StrEnum):
@@ -134,12 +134,12 @@ class CheckReport(msgspec.Struct):
     @property
     def alive(self) -> bool:
         """True where at least one protocol works."""
-        return self.outcome is Outcome.OK
+        return self.outcome is OK
 
     @property
     def working(self) -> list[Protocol]:
         """The protocols that work, in the order of `Protocol`."""
-        return [p for p in Protocol if p in self.protocols and self.protocols[p].outcome is Outcome.OK]
+        return [p for p in Protocol if p in self.protocols and self.protocols[p].outcome is OK]
 
     @property
     def dialable(self) -> list[Protocol]:

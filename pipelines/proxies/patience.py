@@ -4,6 +4,7 @@ Most of a public list never answers a SYN, and a tenth accepts and stays silent:
 a sweep takes. Each has a reason and a bound; a limit that the user gave is kept as it is.
 """
 
+from collections import Counter
 from heapq import heappop, heappush
 from math import floor, log2
 
@@ -39,18 +40,21 @@ class Histogram:
     """Counts durations by their logarithm: constant memory, and quantiles within a step."""
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
-        self.count = 0
+        self._counts: Counter[int] = Counter()
+        self._new: list[float] = []  # fewer than ENOUGH that are not counted yet
 
-    def add(self, seconds: float) -> None:
-        """Count one."""
-        step = floor(STEPS * log2(max(seconds, 1e-6)))
-        self._counts[step] = self._counts.get(step, 0) + 1
-        self.count += 1
+    def add(self, seconds: float) -> bool:
+        """Take one; True where ENOUGH more than before have been counted."""
+        self._new.append(seconds)
+        if len(self._new) < ENOUGH:
+            return False
+        self._counts.update(floor(STEPS * log2(max(new, 1e-6))) for new in self._new)
+        self._new.clear()
+        return True
 
     def quantile(self, share: float) -> float:
-        """Seconds within which `share` of the durations lie; of at least one."""
-        left = share * self.count
+        """Seconds within which `share` of what was counted lies; of at least ENOUGH."""
+        left = share * self._counts.total()
         for step in sorted(self._counts):
             left -= self._counts[step]
             if left <= 0:
@@ -78,17 +82,13 @@ class Patience:
 
         To be told of its first answer alone: quick ones are asked again sooner, and more often.
         """
-        if self._limits.connect is None and connected_at - opened_at < FIRST_COPY:  # else a copy was answered
-            self._round_trips.add(connected_at - opened_at)
-            self._learn_connect()
+        took = connected_at - opened_at  # FIRST_COPY and more: a copy was answered
+        if self._limits.connect is None and took < FIRST_COPY and self._round_trips.add(took):
+            spare = SPARE_ROUND_TRIP + MARGIN * self._round_trips.quantile(SHARE)
+            self.connect = min(LONGEST_CONNECT, FIRST_COPY + spare)
         if self._limits.answer is None:
             heappush(self._young, (opened_at + LONGEST_ANSWER + LONGEST_CONNECT, ended_at - connected_at))
             self._learn_answer(ended_at)
-
-    def _learn_connect(self) -> None:
-        if self._round_trips.count % ENOUGH == 0:
-            spare = SPARE_ROUND_TRIP + MARGIN * self._round_trips.quantile(SHARE)
-            self.connect = min(LONGEST_CONNECT, FIRST_COPY + spare)
 
     def _learn_answer(self, now: float) -> None:
         """An answer counts only when those begun with it have had all the time that there is.
@@ -96,7 +96,6 @@ class Patience:
         Else a run would take the quick ones, which come first, for all.
         """
         while self._young and self._young[0][0] <= now:
-            self._answers.add(heappop(self._young)[1])
-            if self._answers.count % ENOUGH == 0:
+            if self._answers.add(heappop(self._young)[1]):
                 learned = MARGIN * self._answers.quantile(SHARE)
                 self.answer = min(LONGEST_ANSWER, max(SHORTEST_ANSWER, learned))

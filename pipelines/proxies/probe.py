@@ -1,10 +1,13 @@
 """One probe: a protocol's way to the judge, then the judged request or the known page."""
 
+from functools import partial
+
 from eagleray.pipelines.proxies.judging import Judge, Judged, JudgeUrl
 from eagleray.pipelines.proxies.model import Credentials, Endpoint, Protocol
 from eagleray.pipelines.proxies.protocols import http1, http_proxy, socks4, socks5
 from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
 
+HTTP = Protocol.HTTP
 TUNNELS = {
     Protocol.HTTPS: http_proxy.connect,
     Protocol.SOCKS4: socks4.connect,
@@ -20,7 +23,7 @@ def probe(
     Raises:
         ProbeFailed: how it failed; the stream's marks say how far it came.
     """
-    if protocol is Protocol.HTTP:
+    if protocol is HTTP:
         answer = yield from forward(stream, endpoint.credentials, judge.url, nonce)
     else:
         yield from TUNNELS[protocol](stream, judge.target, endpoint.credentials)
@@ -45,4 +48,4 @@ def forward(
 ) -> Exchange[http1.Answer]:
     """A request by HTTP forwarding; the page of a refusal is not waited for."""
     request = url.request(nonce, absolute=True, extra=http_proxy.authorization(credentials))
-    return http1.read_answer(stream, request, lambda status: http_proxy.refuse_status(status, credentials))
+    return http1.read_answer(stream, request, partial(http_proxy.refuse_status, credentials))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import eagleray
+
 ROOT = Path(__file__).parents[2]
 ROOMS = ("actors", "cluster", "pipelines")
 
@@ -57,3 +59,7 @@ def test_pipelines_import_without_ray():
 def test_the_command_lines_frame_imports_nothing_heavy():
     _, modules = loaded(IMPORT_CLI)
     assert modules.isdisjoint({"ray", "numpy", "pydantic", "aiohttp"})
+
+
+def test_a_name_of_the_package_is_looked_up_once():
+    assert eagleray.Outcome is vars(eagleray)["Outcome"]

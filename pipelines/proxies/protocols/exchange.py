@@ -12,6 +12,8 @@ from eagleray.pipelines.proxies.outcome import Outcome
 T = TypeVar("T")
 Exchange = Generator[bytes, bytes | None, T]
 
+EARLY = "answered before it was asked"
+
 
 class ProbeFailed(Exception):
     """Raised when a core can't go on: how the check ended, and a word on the step where."""
@@ -44,7 +46,7 @@ class Stream:
             ProbeFailed: MALFORMED where bytes are left over: they can't answer what was not sent yet.
         """
         if send and self.buffer:
-            raise ProbeFailed(Outcome.MALFORMED, "answered before it was asked")
+            raise ProbeFailed(Outcome.MALFORMED, EARLY)
         chunk = yield send
         if chunk is None:
             return False

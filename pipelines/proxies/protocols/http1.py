@@ -7,7 +7,7 @@ import msgspec
 
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols import coding
-from eagleray.pipelines.proxies.protocols.exchange import Exchange, ProbeFailed, Stream
+from eagleray.pipelines.proxies.protocols.exchange import EARLY, Exchange, ProbeFailed, Stream
 
 MAX_HEAD = 16 * 1024  # servers themselves accept 8 KiB; twice that is not an honest answer
 MAX_BODY = 64 * 1024  # a judge's answer is below 4 KiB; also what a compressed one may expand to
@@ -21,11 +21,10 @@ STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 HEAD_END = re.compile(rb"\n\r?\n")
 # The head of a final answer in strict form, framed by one Content-Length alone, its body not coded.
 # Nearly every good answer is one and comes whole; to match it costs a quarter of reading it step by step.
-FIELD = rb"(?!content-length|transfer-encoding|content-encoding)[^\x00-\x20:][^\x00\r\n]*\r\n"
+FIELD = rb"(?!(?i:content-(?:length|encoding)|transfer-encoding))[^\x00-\x20:][^\x00\r\n]*+\r\n"
 PLAIN = re.compile(
-    rb"HTTP/1\.[01] ([2-5][0-9]{2})(?<!204|304)(?: [^\x00\r\n]*)?\r\n"
-    + rb"(?:%b)*content-length:[ \t]*([0-9]{1,4})\r\n(?:%b)*\r\n" % (FIELD, FIELD),
-    re.IGNORECASE,
+    rb"HTTP/1\.[01] ([2-5][0-9]{2})(?<!204|304)(?: [^\x00\r\n]*+)?\r\n"
+    + rb"(?:%b)*+(?i:content-length):[ \t]*+([0-9]{1,4})\r\n(?:%b)*+\r\n" % (FIELD, FIELD)
 )
 FOLD = re.compile(rb"\n[ \t]+")
 CONTENT_LENGTH = re.compile(rb"\ncontent-length:([^\n]*)")
@@ -47,9 +46,7 @@ class Answer(msgspec.Struct):
     body: bytes
 
 
-def read_answer(
-    stream: Stream, send: bytes = b"", refuse: Callable[[int], None] | None = None
-) -> Exchange[Answer]:
+def read_answer(stream: Stream, send: bytes, refuse: Callable[[int], None] | None = None) -> Exchange[Answer]:
     """Send a request (not HEAD or CONNECT) and read the final answer.
 
     `refuse` is called with a status that is not 200 before the body is read; it may raise.
@@ -57,25 +54,24 @@ def read_answer(
     Raises:
         ProbeFailed: CLOSED, MALFORMED or OVERSIZED, and what `refuse` raises.
     """
-    if not (yield from stream.receive(send)):
+    if stream.buffer:
+        raise ProbeFailed(Outcome.MALFORMED, EARLY)
+    buffer = yield send
+    if buffer is None:
         raise ProbeFailed(Outcome.CLOSED, "closed unanswered")
-    stream.first_byte_at = stream.now
-    if (plain := PLAIN.match(stream.buffer, 0, MAX_HEAD)) and plain.end() + int(plain[2]) <= len(
-        stream.buffer
-    ):
-        body = stream.buffer[plain.end() : plain.end() + int(plain[2])]
-        stream.buffer = stream.buffer[plain.end() + len(body) :]
-        return Answer(accepted(int(plain[1]), refuse), body)
+    stream.buffer, stream.first_byte_at = buffer, stream.now
+    if plain := PLAIN.match(buffer, 0, MAX_HEAD):
+        start = plain.end()
+        end, status = start + int(plain[2]), int(plain[1])
+        if end <= len(buffer):
+            if status != 200 and refuse:
+                refuse(status)
+            stream.buffer = buffer[end:]
+            return Answer(status, buffer[start:end])
     head = yield from read_head(stream)
-    accepted(head.status, refuse)
+    if head.status != 200 and refuse:
+        refuse(head.status)
     return Answer(head.status, (yield from read_body(stream, head)))
-
-
-def accepted(status: int, refuse: Callable[[int], None] | None) -> int:
-    """The status, if nobody refuses it."""
-    if refuse is not None and status != 200:
-        refuse(status)
-    return status
 
 
 def read_head(stream: Stream, send: bytes = b"") -> Exchange[Head]:

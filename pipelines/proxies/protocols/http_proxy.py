@@ -20,7 +20,7 @@ def connect(stream: Stream, target: Target, credentials: Credentials | None = No
     lines = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n".encode() + authorization(credentials) + b"\r\n"
     head = yield from http1.read_head(stream, lines)
     if not 200 <= head.status < 300:
-        refuse_status(head.status, credentials)
+        refuse_status(credentials, head.status)
     stream.first_byte_at = None  # what came so far was the proxy's, not the judge's
 
 
@@ -32,7 +32,7 @@ def authorization(credentials: Credentials | None) -> bytes:
     return b"Proxy-Authorization: Basic " + b64encode(pair) + b"\r\n"
 
 
-def refuse_status(status: int, credentials: Credentials | None) -> None:
+def refuse_status(credentials: Credentials | None, status: int) -> None:
     """Name what a proxy's refusal means.
 
     Raises:

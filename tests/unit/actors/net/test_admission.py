@@ -27,7 +27,7 @@ class Engine:
     def __init__(self) -> None:
         self.given: list[Connection] = []
 
-    def run(self, connection: Connection, urgent: bool) -> None:
+    def run(self, connection: Connection) -> None:
         self.given.append(connection)
 
     def drop(self, connection: Connection) -> None:

@@ -30,13 +30,12 @@ class OldKernel:
 def connection():
     made = Quiet("127.0.0.1", 80, connect_timeout=1.0, timeout=1.0)
     made.opened_at = clock() - 1.0
-    made.connected_at = made.opened_at + 0.25
     return made
 
 
 def test_where_the_kernel_tells_no_times_the_loops_clock_does(connection):
     sock = OldKernel()
-    connection.ask_for_times(sock)
+    connection.establish(sock, connection.opened_at + 0.25)
     chunk, waited = connection.receive_from(sock, 8192)
     assert (chunk, waited, connection.late) == (b"answer", 0.0, 0.0)
     assert connection.connected_at == connection.opened_at + 0.25
@@ -51,6 +50,6 @@ def test_a_handshake_that_was_noticed_late(connection, retransmitted, late):
         def getsockopt(self, *_):
             return HANDSHAKE.pack(retransmitted, 50_000)  # a round trip of 50 ms
 
-    connection.receive_from(Kernel(), 8192)
+    connection.establish(Kernel(), connection.opened_at + 0.25)
     assert connection.late == pytest.approx(late)
     assert connection.connected_at - connection.opened_at == pytest.approx(0.25 - late)

@@ -9,7 +9,7 @@ from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.attempt import Step
 from eagleray.pipelines.proxies.check_plan import CheckPlan
 from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
-from eagleray.pipelines.proxies.detection import likely
+from eagleray.pipelines.proxies.detection import first_attempt, likely, settled
 from eagleray.pipelines.proxies.judging import Judged
 from eagleray.pipelines.proxies.model import Anonymity, Candidate, Endpoint, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import Outcome
@@ -31,12 +31,20 @@ def report_of(outcome, total_ms=100.0):
     return ProtocolReport(outcome, total_ms=total_ms)
 
 
+class Course(CheckPlan):
+    """A plan that knows what its check began with."""
+
+    def __init__(self, of, rules, known_page=False):
+        super().__init__(of, rules, known_page)
+        self.first = first_attempt(of, rules.types)
+
+
 def run(plan, outcomes, silent=(), again=OK):
     """Let attempts end in the order in which they were handed out, silent ones last; their names in order.
 
     `outcomes` is by protocol, CLOSED where it lacks one; the second request ends with `again`.
     """
-    waiting, names = deque([plan.begin()]), []
+    waiting, names = deque([plan.first]), []
     while not plan.over:
         attempt = waiting.popleft()
         name = f"{attempt.protocol} again" if attempt.confirming else str(attempt.protocol)
@@ -62,11 +70,11 @@ ORDERS = {
 
 @pytest.mark.parametrize(("of", "order"), ORDERS.values(), ids=ORDERS)
 def test_likeliest_first(of, order):
-    assert likely(of, frozenset()) == order.split()
+    assert likely(of, frozenset()) == tuple(order.split())
 
 
 def test_only_wanted_types_are_tried():
-    assert likely(candidate({HTTP}, port=1080), frozenset({HTTPS, SOCKS4})) == [SOCKS4, HTTPS]
+    assert likely(candidate({HTTP}, port=1080), frozenset({HTTPS, SOCKS4})) == (SOCKS4, HTTPS)
 
 
 # candidate, outcomes by protocol, silent protocols -> attempts in order, outcome of a quick check
@@ -142,7 +150,7 @@ QUICK_CHECKS = {
     ("of", "outcomes", "silent", "order", "outcome"), QUICK_CHECKS.values(), ids=QUICK_CHECKS
 )
 def test_quick_check(of, outcomes, silent, order, outcome):
-    plan = CheckPlan(of, QUICK)
+    plan = Course(of, QUICK)
     assert " ".join(run(plan, outcomes, silent)) == order
     report = plan.report(1.0, "here")
     assert (report.outcome, report.confirmed) == (outcome, False)
@@ -207,14 +215,14 @@ FULL_CHECKS = {
     ids=FULL_CHECKS,
 )
 def test_full_check(outcomes, silent, again, order, outcome, confirmed, working):
-    plan = CheckPlan(candidate(), FULL)
+    plan = Course(candidate(), FULL)
     assert ", ".join(run(plan, outcomes, silent, again)) == order
     report = plan.report(1.0, "here")
     assert (report.outcome, report.confirmed, report.working) == (outcome, confirmed, working)
 
 
 def test_the_report_says_what_the_judge_saw():
-    plan = CheckPlan(candidate(), QUICK)
+    plan = Course(candidate(), QUICK)
     run(plan, {HTTP: OK})
     report = plan.report(12.5, "here")
     assert (report.endpoint, report.anonymity, report.exit_ip) == (
@@ -228,8 +236,8 @@ def test_the_report_says_what_the_judge_saw():
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["less revealing first", "more revealing first"])
 def test_the_most_revealing_level_of_all_protocols_counts(order):
     seen = [Judged(Anonymity.ELITE, "192.0.2.9"), Judged(Anonymity.TRANSPARENT, "192.0.2.8")]
-    plan = CheckPlan(candidate(), FULL)
-    http = plan.begin()
+    plan = Course(candidate(), FULL)
+    http = plan.first
     socks5, *_ = plan.silent(http)
     plan.ended(http, report_of(OK), seen[order[0]])
     plan.ended(socks5, report_of(OK), seen[order[1]])
@@ -239,8 +247,8 @@ def test_the_most_revealing_level_of_all_protocols_counts(order):
 
 def confirmed_plan(again=JUDGED):
     """A plan whose first protocol, HTTP, has answered twice; and what it hands out then."""
-    plan = CheckPlan(candidate(), FULL, known_page=True)
-    (second,) = plan.ended(plan.begin(), report_of(OK), JUDGED)
+    plan = Course(candidate(), FULL, known_page=True)
+    (second,) = plan.ended(plan.first, report_of(OK), JUDGED)
     return plan, plan.ended(second, report_of(OK), again)
 
 
@@ -285,8 +293,8 @@ def test_known_page(page, outcome, tampered, http):
 
 
 def test_the_known_page_is_fetched_once_and_only_by_forwarding():
-    plan = CheckPlan(candidate({SOCKS5}), FULL, known_page=True)
-    (second,) = plan.ended(plan.begin(), report_of(OK), JUDGED)
+    plan = Course(candidate({SOCKS5}), FULL, known_page=True)
+    (second,) = plan.ended(plan.first, report_of(OK), JUDGED)
     census = plan.ended(second, report_of(OK), JUDGED)
     assert not any(attempt.step is Step.KNOWN_PAGE for attempt in census)
     (page,) = plan.ended(next(a for a in census if a.protocol is HTTP), report_of(OK), JUDGED)
@@ -301,8 +309,8 @@ def test_what_a_judge_may_have_caused():
 
 
 def test_the_second_request_waits_and_names_its_failure():
-    plan = CheckPlan(candidate(), CheckRules(confirm_after=0.25))
-    first = plan.begin()
+    plan = Course(candidate(), CheckRules(confirm_after=0.25))
+    first = plan.first
     (second,) = plan.ended(first, report_of(OK), JUDGED)
     assert (second.protocol, second.after, second.confirming) == (HTTP, 0.25, True)
     plan.ended(second, ProtocolReport(Outcome.RESET, detail="ECONNRESET"), None)
@@ -311,15 +319,15 @@ def test_the_second_request_waits_and_names_its_failure():
 
 @pytest.mark.parametrize(("total_ms", "patience"), [(0.0, 1.0), (1000.0, 4.0), (None, 1.0)], ids=str)
 def test_the_census_waits_by_what_the_endpoint_needed(total_ms, patience):
-    plan = CheckPlan(candidate(), FULL)
-    (second,) = plan.ended(plan.begin(), report_of(OK, total_ms), JUDGED)
+    plan = Course(candidate(), FULL)
+    (second,) = plan.ended(plan.first, report_of(OK, total_ms), JUDGED)
     census = plan.ended(second, report_of(OK), JUDGED)
     assert {attempt.timeout for attempt in census} == {patience}
 
 
 def test_a_second_request_that_takes_long_is_not_waited_for():
-    plan = CheckPlan(candidate(), FULL, known_page=True)
-    (second,) = plan.ended(plan.begin(), report_of(OK), JUDGED)
+    plan = Course(candidate(), FULL, known_page=True)
+    (second,) = plan.ended(plan.first, report_of(OK), JUDGED)
     beside = plan.silent(second)
     assert {(a.protocol, a.step) for a in beside} == {
         *((p, Step.JUDGE) for p in (SOCKS5, SOCKS4, HTTPS)),
@@ -329,8 +337,8 @@ def test_a_second_request_that_takes_long_is_not_waited_for():
 
 
 def test_what_is_found_beside_counts_only_if_the_second_request_succeeds():
-    plan = CheckPlan(candidate(), FULL)
-    (second,) = plan.ended(plan.begin(), report_of(OK), JUDGED)
+    plan = Course(candidate(), FULL)
+    (second,) = plan.ended(plan.first, report_of(OK), JUDGED)
     for attempt in plan.silent(second):
         assert plan.ended(attempt, report_of(OK), JUDGED) == []
         assert not plan.over
@@ -339,16 +347,16 @@ def test_what_is_found_beside_counts_only_if_the_second_request_succeeds():
 
 
 def test_a_promising_endpoint_gets_a_second_longer_try():
-    plan = CheckPlan(msgspec.structs.replace(candidate(), promising=True), FULL)
-    (again,) = plan.ended(plan.begin(), report_of(Outcome.CONNECT_TIMEOUT), None)
+    plan = Course(msgspec.structs.replace(candidate(), promising=True), FULL)
+    (again,) = plan.ended(plan.first, report_of(Outcome.CONNECT_TIMEOUT), None)
     assert (again.protocol, again.patient, again.after > 1) == (HTTP, True, True)
     assert plan.ended(again, report_of(Outcome.CONNECT_TIMEOUT), None) == []
     assert (plan.over, plan.report(1.0, "").outcome) == (True, Outcome.CONNECT_TIMEOUT)
 
 
 def test_silence_after_a_success_starts_nothing():
-    plan = CheckPlan(candidate(), FULL)
-    first = plan.begin()
+    plan = Course(candidate(), FULL)
+    first = plan.first
     beside = plan.silent(first)
     plan.ended(beside[0], report_of(OK), JUDGED)
     assert plan.silent(beside[1]) == plan.silent(first) == []
@@ -374,8 +382,8 @@ PROBE_OUTCOMES = st.sampled_from([outcome for outcome in Outcome if outcome is n
     data=st.data(),
 )
 def test_any_course_of_events(of, rules, data):
-    plan = CheckPlan(of, rules)
-    open_attempts = [plan.begin()]
+    plan = Course(of, rules)
+    open_attempts = [plan.first]
     handed_out, ends = list(open_attempts), []
     while not plan.over:
         attempt = data.draw(st.sampled_from(open_attempts))  # fails where none is open: a check would hang
@@ -415,7 +423,7 @@ def check_report(report, ends):
 
 def play_tls(plan, answer, silent=()):
     """Let attempts end by `answer(attempt)`, a report; what was tried, in order, TLS to the proxy marked."""
-    waiting, tried = deque([plan.begin()]), []
+    waiting, tried = deque([plan.first]), []
     while not plan.over:
         attempt = waiting.popleft()
         name = f"{attempt.protocol}{' by TLS' if attempt.tls_to_proxy else ''}"
@@ -447,7 +455,7 @@ WANTS_TLS = {
 
 @pytest.mark.parametrize(("port", "plain", "silent", "tried"), WANTS_TLS.values(), ids=WANTS_TLS)
 def test_tls_to_the_proxy_is_tried_and_kept(port, plain, silent, tried):
-    plan = CheckPlan(candidate(port=port), FULL)
+    plan = Course(candidate(port=port), FULL)
 
     def answer(attempt):
         return report_of(OK) if attempt.tls_to_proxy else plain
@@ -460,7 +468,7 @@ def test_tls_to_the_proxy_is_tried_and_kept(port, plain, silent, tried):
 
 
 def test_connect_over_tls_where_forwarding_is_forbidden():
-    plan = CheckPlan(candidate(port=443), FULL)
+    plan = Course(candidate(port=443), FULL)
 
     def answer(attempt):
         if not attempt.tls_to_proxy:
@@ -472,7 +480,7 @@ def test_connect_over_tls_where_forwarding_is_forbidden():
 
 
 def test_a_try_over_tls_that_fails_leaves_the_plain_verdict():
-    plan = CheckPlan(candidate(port=8443), FULL)
+    plan = Course(candidate(port=8443), FULL)
 
     def answer(attempt):
         return ProtocolReport(Outcome.TLS_FAILED) if attempt.tls_to_proxy else BAD_REQUEST
@@ -486,13 +494,13 @@ def test_a_try_over_tls_that_fails_leaves_the_plain_verdict():
     "plain", [HUNG_UP, ProtocolReport(MALFORMED, detail="not HTTP"), ProtocolReport(Outcome.REFUSED)]
 )
 def test_elsewhere_tls_is_not_tried(plain):
-    plan = CheckPlan(candidate(), FULL)
+    plan = Course(candidate(), FULL)
     assert not any("TLS" in name for name in play_tls(plan, lambda _: plain))
 
 
 def test_a_tunnel_that_is_intercepted_is_no_way_alone():
     rules = CheckRules(tls_target=Target("www.example.com", 443))
-    plan = CheckPlan(candidate(), rules)
+    plan = Course(candidate(), rules)
 
     def answer(attempt):
         if attempt.step is Step.TLS:
@@ -503,3 +511,30 @@ def test_a_tunnel_that_is_intercepted_is_no_way_alone():
     report = plan.report(0, "")
     assert (report.outcome, report.working, report.confirmed) == (Outcome.TLS_INTERCEPTED, [], True)
     assert report.tls.protocol is HTTPS
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rules", "promising", "at_once"),
+    [
+        (OK, QUICK, False, True),
+        (OK, FULL, False, False),
+        (Outcome.REFUSED, FULL, False, True),
+        (Outcome.CONNECT_TIMEOUT, QUICK, True, False),
+        (CLOSED, QUICK, False, False),
+        (Outcome.LOCAL_RESOURCE, QUICK, False, False),
+    ],
+    ids=[
+        "works",
+        "works, more is wanted",
+        "dead",
+        "dead, but worth more",
+        "speaks something else",
+        "our own",
+    ],
+)
+def test_what_the_first_attempt_settles(outcome, rules, promising, at_once):
+    of = msgspec.structs.replace(candidate(), promising=promising)
+    assert settled(outcome, of, rules) is at_once
+    plan = Course(of, rules)
+    plan.ended(plan.first, report_of(outcome), JUDGED if outcome is OK else None)
+    assert not at_once or (plan.over and plan.report(0.0, "").outcome is outcome)  # a plan says no more
