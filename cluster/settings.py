@@ -224,8 +224,8 @@ class ScheduleSettings(Section):
 
     alive_min: float = Field(default=300.0, ge=1, le=30 * DAY)
     """A proxy that has just begun to work."""
-    alive_max: float = Field(default=6 * HOUR, ge=1, le=30 * DAY)
-    """A proxy that has worked for long."""
+    alive_max: float = Field(default=3000.0, ge=1, le=30 * DAY)
+    """A proxy that has worked for long. Redis and text lists vouch for an hour after a success."""
     dead_min: float = Field(default=1800.0, ge=1, le=365 * DAY)
     """An endpoint after its first failure."""
     dead_max: float = Field(default=7 * DAY, ge=1, le=365 * DAY)

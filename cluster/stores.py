@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 from eagleray.actors.sinks.base import Schema, StoreError, StoreUnavailable, Writer, path_of
 from eagleray.actors.sinks.registry import KINDS, StoreUrl, create_writer
 from eagleray.actors.sinks.sqlite import SqliteReader
-from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
+from eagleray.cluster.pool import alive
+from eagleray.pipelines.proxies.tables import CHECKS, CYCLES, PROXIES
 from eagleray.pipelines.tables import Query, Row
 
 
@@ -34,15 +35,15 @@ class Reader:
 
 
 class Health(NamedTuple):
-    """How a store answers: in how long, what it was last told, or why it does not."""
+    """How a store answers: in how long, when a run last wrote there, or why it does not."""
 
     milliseconds: float
-    newest_check: float | None  # Unix seconds; None where it has no proxy, or can't be asked
+    written_at: float | None  # Unix seconds, to the minute; None where it has no run, or can't be asked
     error: str = ""
 
 
 def health(store: StoreUrl) -> Health:
-    """Ask a store for its newest row, where it can be asked; changes nothing."""
+    """Ask a store for the latest run, where it can be asked; changes nothing."""
     start = time.perf_counter()
     try:
         require_there(store)
@@ -50,11 +51,12 @@ def health(store: StoreUrl) -> Health:
             require_writable(path_of(store.url))
             return Health((time.perf_counter() - start) * 1000, None)
         with opened(store) as pool:
-            rows = pool.read(Query(PROXIES, order=("-checked_at",), limit=1))
+            pool.read(alive(1))
+            rows = pool.read(Query(CYCLES, order=("-ended_at",), limit=1))
     except (StoreError, ValueError) as error:
         return Health(0.0, None, str(error))
-    newest = rows[0][PROXIES.names.index("checked_at")] if rows else None
-    return Health((time.perf_counter() - start) * 1000, newest)
+    written_at = rows[0][CYCLES.names.index("ended_at")] if rows else None
+    return Health((time.perf_counter() - start) * 1000, written_at)
 
 
 def require_there(store: StoreUrl) -> None:

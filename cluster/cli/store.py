@@ -57,7 +57,7 @@ def migrate(
 def check(
     config: ConfigOption = None, store: Stores = None, data: Data = None, as_json: JsonOption = False
 ) -> None:
-    """Say of each store whether it answers, how fast, and how fresh what it has is; changes nothing."""
+    """Say of each store whether it answers, how fast, and when a run last wrote there; changes nothing."""
     from eagleray.cluster.stores import health
 
     results = []
@@ -67,7 +67,7 @@ def check(
             {
                 "store": each.name,
                 "milliseconds": round(found.milliseconds, 1),
-                "newest_check": moment(found.newest_check),
+                "written_at": moment(found.written_at),
                 "error": found.error,
             }
         )

@@ -17,7 +17,7 @@ class ScheduleRules(msgspec.Struct, frozen=True):
     """Bounds of the intervals between checks, in seconds, before jitter."""
 
     alive_min: float = 300.0
-    alive_max: float = 6 * 3_600.0
+    alive_max: float = 3_000.0  # with jitter below the hour for which `tables.FRESH` vouches
     dead_min: float = 1_800.0
     dead_max: float = 7 * 86_400.0
 

@@ -17,7 +17,7 @@ from eagleray.actors.sinks.registry import create_writer, parse_store
 from eagleray.cluster.cli.main import build
 from eagleray.cluster.paths import database, log_dir
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
-from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
+from eagleray.pipelines.proxies.tables import CHECKS, CYCLES, PROXIES
 from eagleray.pipelines.tables import encode_batch, seal
 
 NOW = float(int(time.time()))
@@ -157,11 +157,12 @@ def test_one_store_that_fails_stops_no_other(run, tmp_path):
 
 
 def test_check_says_how_fresh_a_store_is(run, tmp_path):
-    fill(f"sqlite:{tmp_path}/pool.sqlite", batch(1))
+    run_of = [NOW - 60, NOW, 1, 0, 1, 1, 1, "{}"]
+    fill(f"sqlite:{tmp_path}/pool.sqlite", [*batch(1), seal("proxies", CYCLES, [run_of], 0)])
     found = outcome(run("store", "check", "--store", f"sqlite:{tmp_path}/pool.sqlite", "--json"))
     assert found["error"] == ""
     assert found["milliseconds"] > 0
-    assert found["newest_check"].startswith(time.strftime("%Y-%m-%dT", time.gmtime(NOW)))
+    assert found["written_at"].startswith(time.strftime("%Y-%m-%dT", time.gmtime(NOW)))
 
 
 @pytest.mark.parametrize("kind", ["ndjson", "parquet", "text"])
@@ -173,7 +174,7 @@ def test_a_store_of_files_is_restored_into_and_checked_but_not_asked(run, tmp_pa
     name = "all.txt" if kind == "text" else f"proxies.{kind}"
     assert (tmp_path / "new" / name).stat().st_size > 1000
     found = outcome(run("store", "check", "--store", new, "--json"))
-    assert (found["error"], found["newest_check"]) == ("", None)
+    assert (found["error"], found["written_at"]) == ("", None)
     for words in (["store", "backup"], ["list"], ["get"], ["explain", "192.0.2.7:8080"]):
         result = run(*words, "--store", new)
         assert result.exit_code != 0
