@@ -51,16 +51,16 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     pipeline String, version UInt32, name String, applied_at DateTime('UTC')
 ) ENGINE = ReplacingMergeTree ORDER BY (pipeline, version)
 """
-APPLIED = "SELECT max(version) FROM schema_migrations WHERE pipeline = {pipeline:String}"
-APPLY = "INSERT INTO schema_migrations SELECT {pipeline:String}, {version:UInt32}, {name:String}, now('UTC')"
+APPLIED = "SELECT max(version) FROM schema_migrations WHERE pipeline = %(pipeline)s"
+APPLY = "INSERT INTO schema_migrations SELECT %(pipeline)s, %(version)s, %(name)s, now('UTC')"
 TOKENS = """
 SELECT match(engine, '^(Replicated|Shared)')
     OR match(engine_full, 'non_replicated_deduplication_window = [1-9]')
-FROM system.tables WHERE database = currentDatabase() AND table = {table:String}
+FROM system.tables WHERE database = currentDatabase() AND table = %(table)s
 """
 TYPES = """
 SELECT name, type FROM system.columns
-WHERE database = currentDatabase() AND table = {table:String}
+WHERE database = currentDatabase() AND table = %(table)s
     AND default_kind NOT IN ('ALIAS', 'MATERIALIZED')
 ORDER BY position
 """

@@ -19,10 +19,10 @@ def test_select_binds_every_value():
         Filter("at", Op.IN, (1.5,)),
     )
     assert select(Query(TABLE, where, ("-at", "id"), 5)) == (
-        "SELECT id, toFloat64(at), tags FROM items FINAL WHERE has({v0:Array(Int64)}, id)"
-        " AND hasAny(splitByChar(',', tags), {v1:Array(String)})"
-        " AND at <= fromUnixTimestamp64Micro({v2:Int64})"
-        " AND has(arrayMap(each -> fromUnixTimestamp64Micro(each), {v3:Array(Int64)}), at)"
+        "SELECT id, toFloat64(at), tags FROM items FINAL WHERE has(%(v0)s, id)"
+        " AND hasAny(splitByChar(',', tags), %(v1)s)"
+        " AND at <= fromUnixTimestamp64Micro(%(v2)s)"
+        " AND has(arrayMap(each -> fromUnixTimestamp64Micro(each), %(v3)s), at)"
         " ORDER BY at DESC, id ASC LIMIT 5",
         {"v0": [1, 2], "v1": ["a"], "v2": 3_250_000, "v3": [1_500_000]},
     )
@@ -34,7 +34,7 @@ def test_select_binds_every_value():
         (None, "", {}),
         (
             ["a", 2.0],
-            " WHERE tags >= {v0:String} AND (tags, at) > ({v0:String}, fromUnixTimestamp64Micro({v1:Int64}))",
+            " WHERE tags >= %(v0)s AND (tags, at) > (%(v0)s, fromUnixTimestamp64Micro(%(v1)s))",
             {"v0": "a", "v1": 2_000_000},
         ),
     ],
@@ -48,8 +48,8 @@ def test_page(after, where, values):
 def test_identities_lie_between_bounds():
     assert identities(HISTORY, ["a", 1], ["b", 2]) == (
         "SELECT tags, toUnixTimestamp64Micro(at) FROM history"
-        " WHERE tags BETWEEN {least0:String} AND {most0:String}"
-        " AND toUnixTimestamp64Micro(at) BETWEEN {least1:Int64} AND {most1:Int64}",
+        " WHERE tags BETWEEN %(least0)s AND %(most0)s"
+        " AND toUnixTimestamp64Micro(at) BETWEEN %(least1)s AND %(most1)s",
         {"least0": "a", "most0": "b", "least1": 1, "most1": 2},
     )
 
