@@ -65,7 +65,7 @@ class Follower:
         position, number = self._cursor.load()
         self.position = min(position, log.end)
         first = next(log.read(self.position), None)
-        self._oldest = first.appended_at if first else 0.0
+        self._oldest = first.appended_at if first else 0.0  # 0 until it is known
         begin = first.number if first else log.next_number
         self._number = begin if number is None else min(number, begin)
         if number is None and begin:
@@ -120,7 +120,7 @@ class Follower:
             rejected=self._dead.rejected,
             missed=self._missed,
             lag_rows=self._log.next_number - self._number if behind else 0,
-            lag_seconds=max(0.0, now - self._oldest) if behind else 0.0,
+            lag_seconds=max(0.0, now - self._oldest) if behind and self._oldest else 0.0,
             failing=self._failing,
         )
 

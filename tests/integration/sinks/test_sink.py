@@ -113,6 +113,16 @@ async def test_a_dead_store_delays_nobody_and_catches_up(start, batch, memory_st
     assert caplog.text.count("no route to the store") <= 1  # said once, not at each try
 
 
+async def test_the_lag_is_told_in_seconds_of_now_whenever_it_is_asked(start, batch, memory_store):
+    sink = await start(memory_store())
+    for i in range(50):
+        putting = asyncio.create_task(sink.put(batch(i)))
+        while not putting.done():
+            assert (await sink.stats()).stores["memory"].lag_seconds < 60
+            await asyncio.sleep(0)
+    await sink.flush()
+
+
 async def test_a_failure_that_starts_later_is_logged_once(start, batch, memory_store, caplog):
     store = memory_store()
     sink = await start(store)
