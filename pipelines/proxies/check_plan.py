@@ -82,7 +82,7 @@ class CheckPlan:
         """Nothing came for a while: go on beside it."""
         if attempt.confirming:
             return self._hand_out(self._explore())
-        if self._first is not None or attempt.confirming or attempt.tls_to_proxy:
+        if self._first is not None or attempt.tls_to_proxy or self._tls_to_proxy:
             return []
         self._socks5_hangs |= attempt.protocol is Protocol.SOCKS5
         beside = [p for p in self._untried if p is not Protocol.HTTPS or self._claims(p)]

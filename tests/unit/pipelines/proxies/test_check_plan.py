@@ -384,10 +384,11 @@ PROBE_OUTCOMES = st.sampled_from([outcome for outcome in Outcome if outcome is n
 def test_any_course_of_events(of, rules, data):
     plan = Course(of, rules)
     open_attempts = [plan.first]
-    handed_out, ends = list(open_attempts), []
+    handed_out, ends, fell_silent = list(open_attempts), [], []
     while not plan.over:
         attempt = data.draw(st.sampled_from(open_attempts))  # fails where none is open: a check would hang
-        if data.draw(st.booleans(), "silent"):
+        if attempt not in fell_silent and data.draw(st.booleans(), "silent"):  # a connection does so once
+            fell_silent.append(attempt)
             new = plan.silent(attempt)
         else:
             outcome = data.draw(PROBE_OUTCOMES)
@@ -538,3 +539,13 @@ def test_what_the_first_attempt_settles(outcome, rules, promising, at_once):
     plan = Course(of, rules)
     plan.ended(plan.first, report_of(outcome), JUDGED if outcome is OK else None)
     assert not at_once or (plan.over and plan.report(0.0, "").outcome is outcome)  # a plan says no more
+
+
+def test_nothing_goes_beside_what_falls_silent_once_the_proxy_has_answered_over_tls():
+    plan = Course(candidate(frozenset(Protocol)), CheckRules(depth=Depth.QUICK))
+    [socks5] = plan.ended(plan.first, report_of(Outcome.RESET), None)
+    handed_out = plan.silent(socks5)
+    [over_tls] = [attempt for attempt in handed_out if attempt.tls_to_proxy]
+    [socks4] = [attempt for attempt in handed_out if attempt.protocol is Protocol.SOCKS4]
+    plan.ended(over_tls, report_of(Outcome.OVERSIZED), None)
+    assert plan.silent(socks4) == []
