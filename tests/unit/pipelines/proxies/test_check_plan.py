@@ -542,7 +542,7 @@ def test_what_the_first_attempt_settles(outcome, rules, promising, at_once):
 
 
 def test_nothing_goes_beside_what_falls_silent_once_the_proxy_has_answered_over_tls():
-    plan = Course(candidate(frozenset(Protocol)), CheckRules(depth=Depth.QUICK))
+    plan = Course(candidate(frozenset(Protocol)), QUICK)
     [socks5] = plan.ended(plan.first, report_of(Outcome.RESET), None)
     handed_out = plan.silent(socks5)
     [over_tls] = [attempt for attempt in handed_out if attempt.tls_to_proxy]
