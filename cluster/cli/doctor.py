@@ -169,7 +169,9 @@ def store(where: "StoreUrl") -> Finding:
         return Finding(name, Status.OK, "the first run makes it")
     found = health(where)
     if found.error:
-        return Finding(name, Status.FAIL, found.error.rstrip("."), "its rows wait in the log until it answers")
+        return Finding(
+            name, Status.FAIL, found.error.rstrip("."), "its rows wait in the log until it answers"
+        )
     return Finding(name, Status.OK, f"answers in {found.milliseconds:.0f} ms")
 
 
