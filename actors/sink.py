@@ -63,15 +63,17 @@ class Sink:
         self._batches = self._rows = self._refused_stale = 0
 
     async def start(self) -> None:
-        """Open the stores and begin to follow, once. A store that is down now is tried again later.
+        """Open the stores, all at once, and begin to follow. A store that is down now is tried again later.
 
         Raises:
             SchemaMismatch: a store has tables of another version.
         """
         async with self._starting:
-            while self._idle:
-                await self._idle[-1].start()
-                self._idle.pop()
+            starts = [follower.start() for follower in self._idle]
+            errors = await asyncio.gather(*starts, return_exceptions=True)
+            self._idle = [f for f, error in zip(self._idle, errors, strict=True) if error]
+            for error in filter(None, errors):
+                raise error
 
     async def put(self, batch: bytes) -> None:
         """Take a batch (see `encode_batch`); it is durable when this returns.

@@ -93,6 +93,19 @@ async def test_a_restart_does_not_write_again_what_the_cursor_has_passed(start, 
     assert [row[0] for row in again.rows] == [2]
 
 
+async def test_stores_open_at_once(start, batch, memory_store):
+    meeting = asyncio.Barrier(2)  # who waits for the other's end never gets there
+
+    class Slow(memory_store):
+        async def open(self):
+            await asyncio.wait_for(meeting.wait(), 10)
+            await super().open()
+
+    stores = [Slow("one"), Slow("two")]
+    sink = await start(*stores)
+    assert not any(store.failing for store in (await sink.stats()).stores.values())
+
+
 async def test_a_dead_store_delays_nobody_and_catches_up(start, batch, memory_store, caplog):
     good, bad = memory_store("good"), memory_store("bad")
     bad.error = StoreUnavailable("no route to the store")
