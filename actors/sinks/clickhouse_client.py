@@ -1,5 +1,6 @@
 """The connection to a ClickHouse server: where it is, how it is talked to, and what its errors mean."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -38,6 +39,9 @@ HINTS = {
     497: "the user lacks a right",
     516: "it takes neither this user nor this password",
 }
+
+# It warns at each try of what its exception says; the follower says it once.
+logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
 
 
 COUNTS = {"read_rows", "written_rows"}  # one of them stands in the header `X-ClickHouse-Summary`
