@@ -5,7 +5,11 @@ import json
 import os
 import sqlite3
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner
@@ -19,6 +23,12 @@ from eagleray.cluster.paths import database, log_dir
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 from eagleray.pipelines.proxies.tables import CHECKS, CYCLES, PROXIES
 from eagleray.pipelines.tables import encode_batch, seal
+from tests import pool_contents
+from tests.pool_contents import Contents
+from tests.servers import clickhouse, postgresql, redis
+from tests.servers.clickhouse import ClickHouse
+from tests.servers.postgresql import MissingServer, PostgreSQL
+from tests.servers.redis import RedisServer
 
 NOW = float(int(time.time()))
 SCHEMA = schema_of(ProxyPipeline())
@@ -65,6 +75,57 @@ def fill(url: str, envelopes) -> None:
     asyncio.run(written(create_writer(parse_store(url, Path())), envelopes))
 
 
+class Place(NamedTuple):
+    """An empty store."""
+
+    url: str
+    contents: Callable[[], Contents]
+
+
+@pytest.fixture(scope="module")
+def clickhouse_server() -> Iterator[ClickHouse]:
+    with clickhouse.started() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def postgresql_server() -> Iterator[PostgreSQL]:
+    try:
+        with postgresql.started() as server:
+            yield server
+    except MissingServer as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def valkey_server() -> Iterator[RedisServer]:
+    with redis.started("valkey") as server:
+        yield server
+
+
+@pytest.fixture
+def place(request, tmp_path) -> Callable[[str], Place]:
+    """Makes an empty store of a kind, on a real server where it has one."""
+
+    def make(kind: str) -> Place:
+        name = f"{kind}_{uuid4().hex}"
+        if kind == "sqlite":
+            return Place(f"sqlite:{tmp_path / name}", partial(pool_contents.sqlite, tmp_path / name))
+        if kind in ("ndjson", "parquet"):
+            return Place(f"{kind}:{tmp_path / name}", partial(getattr(pool_contents, kind), tmp_path / name))
+        server = request.getfixturevalue(f"{kind}_server")
+        if kind == "valkey":
+            client = server.client()
+            request.addfinalizer(client.close)
+            url = f"valkey://{server.address}/0?prefix={name}:"
+            return Place(url, partial(pool_contents.redis, client, f"{name}:"))
+        (server.sql if kind == "postgresql" else server.query)(f"CREATE DATABASE {name}")
+        url = server.url(name) if kind == "postgresql" else f"{server.url}/{name}"
+        return Place(url, partial(getattr(pool_contents, kind), server, name))
+
+    return make
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Run a command with a data directory of its own."""
@@ -87,14 +148,42 @@ def outcome(result) -> dict[str, object]:
     return store
 
 
-def test_a_backup_restored_into_an_empty_store_gives_the_same_answers(run, tmp_path):
-    old, new = f"sqlite:{tmp_path}/old.sqlite", f"sqlite:{tmp_path}/new.sqlite"
-    fill(old, batch(*range(1, 200)))
-    made = outcome(run("store", "backup", "--store", old, "--json"))
-    assert made["rows"] == 2 * 199
+@pytest.mark.parametrize(
+    ("kind", "to"),
+    [
+        ("sqlite", "sqlite"),
+        ("postgresql", "postgresql"),
+        ("clickhouse", "clickhouse"),
+        ("valkey", "valkey"),  # within the hour that it keeps
+        ("sqlite", "postgresql"),
+        ("postgresql", "clickhouse"),
+        ("clickhouse", "sqlite"),
+    ],
+)
+def test_a_backup_restored_into_an_empty_store_gives_the_same_answers(
+    run, place, tmp_path, monkeypatch, kind, to
+):
+    old, new = place(kind), place(to)
+    fill(old.url, batch(*range(1, 200)))
+    rows = 199 if kind == "valkey" else 2 * 199
+    made = outcome(run("store", "backup", "--store", old.url, "--json"))
+    assert made["rows"] == rows
     assert Path(made["file"]).stat().st_mode & 0o777 == 0o600
-    assert outcome(run("store", "restore", made["file"], "--store", new, "--json"))["rows"] == 2 * 199
-    assert answers(run, new) == answers(run, old)
+    before = answers(run, old.url)
+    monkeypatch.setenv("EAGLERAY_DATA_DIR", str(tmp_path / "another machine"))
+    assert outcome(run("store", "restore", made["file"], "--store", new.url, "--json"))["rows"] == rows
+    assert answers(run, new.url) == before
+    assert [len(found or ()) for found in new.contents()] == [rows - 199, 199]
+
+
+def test_a_store_of_keys_takes_what_lives_of_a_backup(run, place):
+    old, new = place("sqlite"), place("valkey")
+    fill(old.url, batch(*range(1, 200)))
+    made = outcome(run("store", "backup", "--store", old.url, "--json"))
+    assert outcome(run("store", "restore", made["file"], "--store", new.url, "--json"))["rows"] == 2 * 199
+    [listed, _], [there, explained] = answers(run, old.url), answers(run, new.url)
+    assert there == listed
+    assert json.loads(explained)[0]["attempts"] == []
 
 
 def test_restoring_keeps_what_is_newer(run, tmp_path):
@@ -204,18 +293,21 @@ async def logged(directory: Path, *batches) -> None:
     await log.close()
 
 
-def test_replay_fills_a_store_that_was_switched_on_later(run, tmp_path):
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "clickhouse", "valkey", "ndjson", "parquet"])
+def test_replay_fills_a_store_that_was_switched_on_later(run, place, tmp_path, kind):
     data = tmp_path / "data"
     fill(f"sqlite:{database(data)}", batch(1, 2, 3))  # these have left the log
     asyncio.run(logged(log_dir(data), batch(3, 4), batch(5, lease=2)))
     fill(f"sqlite:{database(data)}", [*batch(3, 4), *batch(5, lease=2)])
-    later = f"sqlite:{tmp_path}/later.sqlite"
-    result = run("log", "replay", "--store", later, "--from", "sqlite", "--json")
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout) == {"copied": 10, "replayed": 6, "rejected": 0}
-    listed = [run("list", "--store", store, "--format", "json").stdout for store in ("sqlite", later)]
-    assert listed[0] == listed[1]
-    assert len(json.loads(listed[0])) == 5
+    later = place(kind)
+    for _ in range(2):  # a second time changes nothing
+        result = run("log", "replay", "--store", later.url, "--from", "sqlite", "--json")
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout) == {"copied": 10, "replayed": 6, "rejected": 0}
+        expected, found = pool_contents.sqlite(database(data)), later.contents()
+        assert len(expected.states) == 5
+        assert sorted(found.states) == sorted(expected.states)
+        assert found.checks is None or sorted(found.checks) == sorted(expected.checks)
 
 
 def test_replay_of_the_log_alone(run, tmp_path):
