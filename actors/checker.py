@@ -17,7 +17,7 @@ from eagleray.actors.net.engine import Engine
 from eagleray.actors.ports import Bytes, FrontierPort, Metrics, ScorerPort, SinkPort
 from eagleray.actors.process import collect_garbage_rarely
 from eagleray.actors.sink import StaleFence
-from eagleray.actors.sinks.log import AppendFailed
+from eagleray.actors.sinks.log.log import AppendFailed
 from eagleray.actors.tls_target import without_dead_target
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.leases import Lease

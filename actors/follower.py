@@ -12,8 +12,8 @@ import msgspec
 
 from eagleray.actors.sinks.base import Cursor, Schema, SchemaMismatch, StoreError, Writer
 from eagleray.actors.sinks.dead_letters import DeadLetters
-from eagleray.actors.sinks.frames import Position
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.frames import Position
+from eagleray.actors.sinks.log.log import Log
 from eagleray.pipelines.tables import Envelope, decode_batch
 
 logger = logging.getLogger(__name__)

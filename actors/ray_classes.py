@@ -18,7 +18,7 @@ from eagleray.actors.collector import Collector
 from eagleray.actors.frontier import Frontier
 from eagleray.actors.scorer import Scorer
 from eagleray.actors.sinks.base import Schema
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.registry import StoreUrl, create_writer
 
 # A killed actor comes back with empty memory, and calls that were under way are made again: every call

@@ -8,7 +8,7 @@ import msgspec
 
 from eagleray.actors.follower import Follower, StoreStats
 from eagleray.actors.sinks.base import Schema, Writer, replace_file
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from eagleray.pipelines.tables import Envelope, Key, Query, decode_batch
 
 APPENDS_IN_FLIGHT = 32  # one group commit holds at most so many batches; further callers wait their turn

@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from eagleray.actors.sinks.log import INTERVAL, MAX_AGE, MAX_BYTES, SEGMENT_BYTES, Fsync
+from eagleray.actors.sinks.log.log import INTERVAL, MAX_AGE, MAX_BYTES, SEGMENT_BYTES, Fsync
 from eagleray.actors.sinks.registry import KINDS, StoreUrl, parse_store
 from eagleray.actors.sources.base import DAY, HttpUrl, SourceSettings
 from eagleray.pipelines.addresses import parse_networks

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import unquote
 
 from eagleray.actors.sinks.files import sync_directory
-from eagleray.actors.sinks.frames import START, Position
+from eagleray.actors.sinks.log.frames import START, Position
 from eagleray.pipelines.pipeline import Export
 from eagleray.pipelines.tables import Envelope, Key, Query, Row, Table
 

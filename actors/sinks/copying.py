@@ -5,8 +5,8 @@ from pathlib import Path
 
 from eagleray.actors.sinks.base import Schema, Writer
 from eagleray.actors.sinks.dead_letters import DeadLetters
-from eagleray.actors.sinks.frames import Damage
-from eagleray.actors.sinks.log_reader import read_log
+from eagleray.actors.sinks.log.frames import Damage
+from eagleray.actors.sinks.log.reader import read_log
 from eagleray.pipelines.tables import Envelope, decode_batch, seal
 
 PAGE = 5_000  # rows taken out at a time: about 2 MB

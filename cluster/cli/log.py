@@ -9,9 +9,9 @@ from typing import Annotated, TypeVar
 import msgspec
 import typer
 
-from eagleray.actors.sinks import log_reader
 from eagleray.actors.sinks.base import StoreError
-from eagleray.actors.sinks.log_reader import LogMissing, LogView, Verdict
+from eagleray.actors.sinks.log import reader
+from eagleray.actors.sinks.log.reader import LogMissing, LogView, Verdict
 from eagleray.cluster.cli.config import JsonOption
 from eagleray.cluster.cli.console import Exit, RowCount, TableWriter, fail, print_json
 from eagleray.cluster.cli.pool import Data
@@ -35,7 +35,7 @@ def inspect(data: Data = None, as_json: JsonOption = False) -> None:
 
     A segment goes once every store has taken it, so an old one means a store that is down: see its cursor.
     """
-    view = looked_at(data, log_reader.inspect)
+    view = looked_at(data, reader.inspect)
     if as_json:
         print_json(msgspec.to_builtins(view))
         return
@@ -56,7 +56,7 @@ def verify(data: Data = None, as_json: JsonOption = False) -> None:
     Every frame is held against its CRC, and no record number may be missing. An unfinished frame at the end
     is no damage: it is being written, or was when its writer died, and then the next start cuts it off.
     """
-    verdict = looked_at(data, log_reader.verify)
+    verdict = looked_at(data, reader.verify)
     if as_json:
         print_json(msgspec.to_builtins(verdict))
     else:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from eagleray.actors.sinks.frames import START
-from eagleray.actors.sinks.log import Fsync, Log
+from eagleray.actors.sinks.log.frames import START
+from eagleray.actors.sinks.log.log import Fsync, Log
 from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
 from eagleray.pipelines.tables import encode_batch, seal
 from tests.bench.sink import BATCH, check, in_turn, proxy

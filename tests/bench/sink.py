@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from eagleray.actors.sink import Sink
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.sqlite import SETTINGS, SqliteWriter
 from eagleray.actors.sinks.sqlite_statements import upsert

@@ -20,7 +20,7 @@ import msgspec
 from eagleray.actors.sink import Sink
 from eagleray.actors.sinks.clickhouse import ClickHouseWriter
 from eagleray.actors.sinks.clickhouse_client import connect, parse_address
-from eagleray.actors.sinks.log import Fsync, Log
+from eagleray.actors.sinks.log.log import Fsync, Log
 from eagleray.pipelines.tables import Kind, encode_batch, seal
 from tests.bench.sink import BATCH, SCHEMA, TABLES, Rows, batches, in_turn
 from tests.servers.clickhouse import ClickHouse, started

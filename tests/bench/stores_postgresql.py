@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 
 from eagleray.actors.sink import Sink
-from eagleray.actors.sinks.log import Fsync, Log
+from eagleray.actors.sinks.log.log import Fsync, Log
 from eagleray.actors.sinks.postgresql import PostgresqlWriter
 from eagleray.actors.sinks.postgresql_statements import BOUND, TYPED, stage, staged
 from eagleray.pipelines.tables import Kind, Table, encode_batch, seal

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from redis import Redis
 
 from eagleray.actors.sink import Sink
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.redis import RedisWriter
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from eagleray.actors.sinks.base import Cursor
-from eagleray.actors.sinks.frames import HEADER, START
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.frames import HEADER, START
+from eagleray.actors.sinks.log.log import Log
 from eagleray.cluster.cli.main import build
 from eagleray.cluster.paths import log_dir
 

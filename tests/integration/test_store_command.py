@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from eagleray.actors.sinks.base import Writer
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.registry import create_writer, parse_store
 from eagleray.cluster.cli.main import build

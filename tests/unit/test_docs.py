@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eagleray.actors.sinks.frames import HEADER, MARKER, encode
+from eagleray.actors.sinks.log.frames import HEADER, MARKER, encode
 from eagleray.pipelines.proxies.outcome import Outcome
 
 DOCS = Path(__file__).parents[2] / "docs"

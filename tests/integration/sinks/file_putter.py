@@ -14,7 +14,7 @@ from eagleray.actors import follower
 from eagleray.actors.sink import Sink
 from eagleray.actors.sinks import parquet
 from eagleray.actors.sinks.base import Schema
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.ndjson import NdjsonWriter
 from eagleray.actors.sinks.parquet import ParquetWriter
 from eagleray.pipelines.tables import Column, Kind, Table, encode_batch, seal

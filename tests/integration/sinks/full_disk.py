@@ -9,8 +9,8 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from eagleray.actors.sinks.frames import START
-from eagleray.actors.sinks.log import Fsync, Log
+from eagleray.actors.sinks.log.frames import START
+from eagleray.actors.sinks.log.log import Fsync, Log
 
 PUTTERS = 4
 PAYLOAD = 5_000  # bytes

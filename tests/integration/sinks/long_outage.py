@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from eagleray.actors.sink import Sink
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.registry import create_writer, parse_store
 from eagleray.pipelines.proxies.tables import PROXIES
 from eagleray.pipelines.tables import encode_batch, seal

@@ -19,7 +19,7 @@ from eagleray.actors import follower
 from eagleray.actors.sink import Sink
 from eagleray.actors.sinks import parquet
 from eagleray.actors.sinks.base import Writer
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.registry import KINDS, create_writer, parse_store
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline

@@ -8,7 +8,7 @@ import pytest
 
 from eagleray.actors.sink import Sink
 from eagleray.actors.sinks.base import Schema
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from tests import file_contents
 from tests.integration.sinks.file_putter import EVENTS, STATE, stores
 

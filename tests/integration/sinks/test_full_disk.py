@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eagleray.actors.sinks.log import Fsync
+from eagleray.actors.sinks.log.log import Fsync
 
 SCRIPT = Path(__file__).with_name("full_disk.py")
 UNSHARE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]

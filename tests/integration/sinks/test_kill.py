@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from eagleray.actors.sink import Sink, SinkStats
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.registry import create_writer, parse_store
 from tests import pool_contents
 from tests.integration.sinks.putter import HOSTS, NEIGHBOURS, SCHEMA, SEGMENT_BYTES, host, latency, ports

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from eagleray.actors.sinks import damage
-from eagleray.actors.sinks.frames import HEADER, MAX_PAYLOAD, MAX_RECORDS, START, Position
-from eagleray.actors.sinks.log import AppendFailed, Fsync, Log, LogLocked
+from eagleray.actors.sinks.log import damage
+from eagleray.actors.sinks.log.frames import HEADER, MAX_PAYLOAD, MAX_RECORDS, START, Position
+from eagleray.actors.sinks.log.log import AppendFailed, Fsync, Log, LogLocked
 from tests.faulty_disk import FaultyDisk
 
 PAYLOADS = [b"first", b"", b"\xf5EL2 inside", b"fourth" * 100]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from eagleray.actors.sinks import log as log_module
-from eagleray.actors.sinks.frames import HEADER, START, Position
-from eagleray.actors.sinks.log import AppendFailed, Fsync, Log
-from eagleray.actors.sinks.log_reader import verify
+from eagleray.actors.sinks.log import log as log_module
+from eagleray.actors.sinks.log.frames import HEADER, START, Position
+from eagleray.actors.sinks.log.log import AppendFailed, Fsync, Log
+from eagleray.actors.sinks.log.reader import verify
 from tests.faulty_disk import FaultyDisk
 
 
@@ -283,7 +283,7 @@ async def test_a_start_on_a_disk_that_takes_nothing_says_why(tmp_path, disk):
 async def test_an_error_of_another_kind_leaves_nobody_waiting_for_ever(tmp_path, monkeypatch):
     log = Log.open(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("eagleray.actors.sinks.appender.encode", lambda *_: 1 / 0)
+        patch.setattr("eagleray.actors.sinks.log.appender.encode", lambda *_: 1 / 0)
         append = asyncio.create_task(log.append(b"payload", 1))
         await until(lambda: log.blocked)
         assert log.blocked.endswith("ZeroDivisionError")

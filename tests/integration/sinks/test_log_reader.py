@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from eagleray.actors.sinks.base import Cursor
-from eagleray.actors.sinks.frames import HEADER, START, Damage, Frame, Position
-from eagleray.actors.sinks.log import Log
-from eagleray.actors.sinks.log_reader import Flaw, LogMissing, inspect, read_log, verify
+from eagleray.actors.sinks.log.frames import HEADER, START, Damage, Frame, Position
+from eagleray.actors.sinks.log.log import Log
+from eagleray.actors.sinks.log.reader import Flaw, LogMissing, inspect, read_log, verify
 
 FRAME = HEADER.size + 3
 TWO_EACH = FRAME + 1  # segment_bytes with which two frames make a segment
@@ -92,7 +92,7 @@ async def test_an_older_segment_that_is_cut_short_is_damaged(log, tmp_path):
 
 
 async def test_what_goes_while_it_is_verified_is_no_flaw(log, tmp_path, monkeypatch):
-    listed = "eagleray.actors.sinks.log_reader.found_segments"
+    listed = "eagleray.actors.sinks.log.reader.found_segments"
     with monkeypatch.context() as patch:
         patch.setattr(listed, lambda _: [0, 20, 40])
         log.forget(log.end)

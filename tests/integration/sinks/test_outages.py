@@ -16,7 +16,7 @@ from eagleray.actors.follower import StoreStats
 from eagleray.actors.sink import Sink
 from eagleray.actors.sinks import clickhouse_client, postgresql_connections, redis_connection
 from eagleray.actors.sinks.base import Cursor
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.registry import create_writer, parse_store
 from tests import pool_contents
 from tests.integration.sinks.putter import HOSTS, NEIGHBOURS, SCHEMA, batch

@@ -13,7 +13,7 @@ from eagleray.actors import follower
 from eagleray.actors.sink import Sink
 from eagleray.actors.sinks import postgresql_connections
 from eagleray.actors.sinks.base import StoreUnavailable
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.postgresql import LOCK, PostgresqlWriter
 from eagleray.pipelines.tables import encode_batch, seal
 from tests.fault_proxy import fault_proxy

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from eagleray.actors.sinks import log as log_module
-from eagleray.actors.sinks.frames import START
-from eagleray.actors.sinks.log import Fsync, Log
+from eagleray.actors.sinks.log import log as log_module
+from eagleray.actors.sinks.log.frames import START
+from eagleray.actors.sinks.log.log import Fsync, Log
 from tests.faulty_disk import LosingDisk
 
 ROUNDS = 40

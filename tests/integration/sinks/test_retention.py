@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from eagleray.actors.sinks.frames import HEADER, START
-from eagleray.actors.sinks.log import Log
+from eagleray.actors.sinks.log.frames import HEADER, START
+from eagleray.actors.sinks.log.log import Log
 
 RECORDS = 10
 FRAME = HEADER.size + 8

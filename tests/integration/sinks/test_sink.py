@@ -10,7 +10,7 @@ import pytest
 from eagleray.actors import follower
 from eagleray.actors.sink import APPENDS_IN_FLIGHT, Sink, StaleFence
 from eagleray.actors.sinks.base import RowsRejected, SchemaMismatch, StoreUnavailable
-from eagleray.actors.sinks.log import AppendFailed, Log
+from eagleray.actors.sinks.log.log import AppendFailed, Log
 from eagleray.actors.sinks.sqlite import SqliteWriter
 from eagleray.pipelines.tables import Envelope, Query, Table, encode_batch, seal
 from tests.faulty_disk import FaultyDisk
@@ -314,7 +314,7 @@ async def test_appends_in_flight_are_bounded(start, batch, monkeypatch):
 
 async def test_a_full_disk_delays_the_answer_and_loses_nothing(start, batch, monkeypatch):
     disk = FaultyDisk(monkeypatch)
-    monkeypatch.setattr("eagleray.actors.sinks.log.RETRY_FIRST", 0.002)
+    monkeypatch.setattr("eagleray.actors.sinks.log.log.RETRY_FIRST", 0.002)
     sink = await start()
     disk.fail("pwrite", errno.ENOSPC)
     put = asyncio.create_task(sink.put(batch(1)))

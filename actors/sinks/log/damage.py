@@ -4,8 +4,8 @@ import logging
 import threading
 from pathlib import Path
 
-from eagleray.actors.sinks.frames import BLOCK, Damage, Position, read_at
-from eagleray.actors.sinks.segments import segment_path
+from eagleray.actors.sinks.log.frames import BLOCK, Damage, Position, read_at
+from eagleray.actors.sinks.log.segments import segment_path
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from eagleray.actors.sinks.damage import DamagedBytes
 from eagleray.actors.sinks.files import create_file, write_at
-from eagleray.actors.sinks.frames import START, Damage, Frame, Position, encode
-from eagleray.actors.sinks.segments import Segments, read_segment, segment_path
+from eagleray.actors.sinks.log.damage import DamagedBytes
+from eagleray.actors.sinks.log.frames import START, Damage, Frame, Position, encode
+from eagleray.actors.sinks.log.segments import Segments, read_segment, segment_path
 
 logger = logging.getLogger(__name__)
 

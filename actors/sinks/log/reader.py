@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 
 from eagleray.actors.sinks.base import Cursor
-from eagleray.actors.sinks.damage import damaged_dir
-from eagleray.actors.sinks.frames import START, Damage, Frame, Position
-from eagleray.actors.sinks.segments import list_segments, read_segments, segment_path
+from eagleray.actors.sinks.log.damage import damaged_dir
+from eagleray.actors.sinks.log.frames import START, Damage, Frame, Position
+from eagleray.actors.sinks.log.segments import list_segments, read_segments, segment_path
 
 
 class LogMissing(Exception):

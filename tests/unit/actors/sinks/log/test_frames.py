@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eagleray.actors.sinks.frames import (
+from eagleray.actors.sinks.log.frames import (
     BLOCK,
     HEADER,
     MARKER,

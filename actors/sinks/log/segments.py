@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from eagleray.actors.sinks.frames import Damage, Frame, Position, scan
+from eagleray.actors.sinks.log.frames import Damage, Frame, Position, scan
 
 logger = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
-from eagleray.actors.sinks.appender import Appender
-from eagleray.actors.sinks.damage import DamagedBytes
-from eagleray.actors.sinks.frames import MAX_PAYLOAD, MAX_RECORDS, Frame, Position
-from eagleray.actors.sinks.segments import Segments
+from eagleray.actors.sinks.log.appender import Appender
+from eagleray.actors.sinks.log.damage import DamagedBytes
+from eagleray.actors.sinks.log.frames import MAX_PAYLOAD, MAX_RECORDS, Frame, Position
+from eagleray.actors.sinks.log.segments import Segments
 
 logger = logging.getLogger(__name__)
 
