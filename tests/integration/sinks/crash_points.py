@@ -1,4 +1,4 @@
-"""Run by test_file_kills: ends a store of files at every step of its work in turn, then lets it go on.
+"""Run by test_crash_points: ends a store of files at every step of its work in turn, then lets it go on.
 
 Usage: crash_points.py KIND DIRECTORY. For step n the folder DIRECTORY/n is written by a process that ends
 before that step, a call of the system or the end of a transaction, without any cleaning up, and then by one
@@ -104,4 +104,5 @@ def main(kind: str, directory: Path) -> None:
     print(step)
 
 
-main(sys.argv[1], Path(sys.argv[2]))
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
