@@ -238,12 +238,9 @@ def test_sources_before_the_first_run(run, tmp_path):
 
 async def fill(store: Path) -> None:
     """A store in which source `one` was polled, with two endpoints of which one lives."""
-    defaults = {"text": "", "integer": 0, "real": 0.0, "boolean": False, "address": "", "time": 0.0}
     proxies = [
         [
-            {"ip": "1.1.1.1", "port": port, "alive": alive, "source": "one"}.get(
-                column.name, defaults[column.kind]
-            )
+            {"ip": "1.1.1.1", "port": port, "alive": alive, "source": "one"}.get(column.name, column.default)
             for column in PROXIES.columns
         ]
         for port, alive in ((80, True), (81, False))

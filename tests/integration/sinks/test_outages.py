@@ -27,6 +27,7 @@ from tests.servers.postgresql import MissingServer
 BATCHES = 50
 BATCH_ROWS = 2 * NEIGHBOURS
 MEMORY_GROWS = 16  # MiB at most
+ROOT = Path(__file__).parents[3]
 
 
 class Server(NamedTuple):
@@ -177,8 +178,8 @@ async def test_what_a_server_missed_comes_in_order_once_it_is_back(sink, server,
 
 def test_memory_stays_flat_while_a_store_is_down():
     """See long_outage.py: what is put is many times what memory may grow by."""
-    script = Path(__file__).with_name("long_outage.py")
-    done = subprocess.run([sys.executable, script], capture_output=True, check=True, timeout=100)
+    command = [sys.executable, "-m", "tests.integration.sinks.long_outage"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=100)
     put, grown, lagging = map(int, done.stdout.split())
     assert lagging > 200_000
     assert put > 50 << 20
