@@ -152,7 +152,10 @@ def report(summary: dict[str, Any], settings: "Settings") -> None:
         if store["rejected"]:
             note(f"store {name} refused {store['rejected']:,} rows: see log/dead-letters/{name}.ndjson")
     flag = f" --data {settings.data_dir}" if settings.data_dir != Path("eagleray-data") else ""
-    note(f"The data lie in {settings.data_dir}. Next: eagleray list{flag}; eagleray get{flag}")
+    where, first = str(settings.data_dir), settings.store_urls()[0]
+    if first.kind != "sqlite":
+        where, flag = f"the store {first.name}", " --store URL"
+    note(f"The data lie in {where}. Next: eagleray list{flag}; eagleray get{flag}")
     sys.stderr.flush()
 
 
