@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from eagleray.actors.sink import Sink
+from eagleray.actors.sinks.base import Writer
 from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.sqlite import SETTINGS, SqliteWriter
@@ -86,9 +87,9 @@ def row_by_row(path: Path, parts: Sequence[tuple[Rows, Rows]]) -> float:
     return 2 * SINGLE_ROWS / seconds
 
 
-async def through_sink(directory: Path, rounds: Sequence[Sequence[bytes]]) -> list[float]:
-    """Seconds of each round from the first put to the last row in SQLite."""
-    sink = Sink(Log.open(directory / "log"), [SqliteWriter(directory / "sink.sqlite")], SCHEMA)
+async def through_sink(writer: Writer, log: Path, rounds: Sequence[Sequence[bytes]]) -> list[float]:
+    """Seconds of each round from the first put to the last row in a store; fsync `always`."""
+    sink = Sink(Log.open(log), [writer], SCHEMA)
     await sink.start()
     seconds = []
     for payloads in rounds:
@@ -127,7 +128,9 @@ def main(proxies: int = 200_000) -> None:
         directory = Path(name)
         single = row_by_row(directory / "single.sqlite", rounds[0])
         plain = bare(directory / "bare.sqlite", rounds)
-        whole = asyncio.run(through_sink(directory, payloads))
+        whole = asyncio.run(
+            through_sink(SqliteWriter(directory / "sink.sqlite"), directory / "log", payloads)
+        )
         for title, bare_seconds, sink_seconds in zip(("new", "again"), plain, whole, strict=True):
             rate, bare_rate = 2 * proxies / sink_seconds, 2 * proxies / bare_seconds
             print(

@@ -17,12 +17,10 @@ from typing import Any
 
 import msgspec
 
-from eagleray.actors.sink import Sink
 from eagleray.actors.sinks.clickhouse import ClickHouseWriter
 from eagleray.actors.sinks.clickhouse_client import connect, parse_address
-from eagleray.actors.sinks.log.log import Fsync, Log
 from eagleray.pipelines.tables import Kind, encode_batch, seal
-from tests.bench.sink import BATCH, SCHEMA, TABLES, Rows, batches, in_turn
+from tests.bench.sink import BATCH, SCHEMA, TABLES, Rows, batches, through_sink
 from tests.servers.clickhouse import ClickHouse, started
 
 SINGLE_ROWS = 200
@@ -98,12 +96,6 @@ async def timed(what: Awaitable[Any]) -> float:
     return time.perf_counter() - start
 
 
-async def through_sink(sink: Sink, payloads: Sequence[bytes]) -> None:
-    """From the first put to the last row in the store."""
-    await in_turn(sink.put, payloads)
-    await sink.flush()
-
-
 async def measure(server: ClickHouse, directory: Path, rounds: Sequence[Round]) -> None:
     """Print the figures."""
     rows = 2 * sum(len(part[0]) for part in rounds[0])
@@ -117,10 +109,7 @@ async def measure(server: ClickHouse, directory: Path, rounds: Sequence[Round]) 
     # A server's first inserts take longer, whoever makes them.
     await asyncio.to_thread(Bare(await made(server, "warm")).all, rounds[0][:GROUP_BATCHES])
     writer = ClickHouseWriter.from_url("clickhouse", await made(server, "whole"))
-    sink = Sink(Log.open(directory / "log", Fsync.ALWAYS), [writer], SCHEMA)
-    await sink.start()
-    whole = [await timed(through_sink(sink, each)) for each in payloads]
-    await sink.close()
+    whole = await through_sink(writer, directory / "log", payloads)
     bare = Bare(await made(server, "plain"))
     plain = [await timed(asyncio.to_thread(bare.all, parts)) for parts in rounds]
     single = SINGLE_ROWS / await timed(

@@ -16,12 +16,10 @@ from typing import Any
 
 import asyncpg
 
-from eagleray.actors.sink import Sink
-from eagleray.actors.sinks.log.log import Fsync, Log
 from eagleray.actors.sinks.postgresql import PostgresqlWriter
 from eagleray.actors.sinks.postgresql_statements import BOUND, TYPED, stage, staged
 from eagleray.pipelines.tables import Kind, Table, encode_batch, seal
-from tests.bench.sink import SCHEMA, TABLES, Rows, batches, in_turn
+from tests.bench.sink import SCHEMA, TABLES, Rows, batches, through_sink
 from tests.servers.postgresql import started
 
 SINGLE_ROWS = 2_000
@@ -77,12 +75,6 @@ async def by_row(connection: Any, parts: Sequence[tuple[Rows, Rows]]) -> int:
     return count
 
 
-async def through_sink(sink: Sink, payloads: Sequence[bytes]) -> None:
-    """From the first put to the last row in the store."""
-    await in_turn(sink.put, payloads)
-    await sink.flush()
-
-
 async def timed(what: Any) -> float:
     start = time.perf_counter()
     await what
@@ -101,10 +93,7 @@ async def measure(
         for parts in rounds
     ]
     writer = PostgresqlWriter.from_url("postgresql", url())
-    sink = Sink(Log.open(directory / "log", Fsync.ALWAYS), [writer], SCHEMA)
-    await sink.start()
-    whole = [await timed(through_sink(sink, each)) for each in payloads]
-    await sink.close()
+    whole = await through_sink(writer, directory / "log", payloads)
 
     plain_url = url()
     maker = PostgresqlWriter.from_url("postgresql", plain_url)

@@ -15,14 +15,10 @@ from tempfile import TemporaryDirectory
 
 from redis import Redis
 
-from eagleray.actors.sink import Sink
-from eagleray.actors.sinks.log.log import Log
-from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.redis import RedisWriter
-from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 from eagleray.pipelines.proxies.tables import FRESH, PROXIES
 from eagleray.pipelines.tables import encode_batch, seal
-from tests.bench.sink import batches, in_turn
+from tests.bench.sink import batches, through_sink
 from tests.servers.redis import RedisServer, started
 
 ROW_BY_ROW = 2_000  # proxies: it is slow
@@ -70,23 +66,6 @@ def row_by_row(server: RedisServer, rows: Rows) -> float:
         return time.perf_counter() - start
 
 
-async def through_sink(
-    server: RedisServer, directory: Path, rounds: Sequence[Sequence[bytes]]
-) -> list[float]:
-    """Seconds of each round from the first put to the last row in the store."""
-    writer = RedisWriter.from_url("redis", f"redis://{server.address}/0")
-    sink = Sink(Log.open(directory / "log"), [writer], schema_of(ProxyPipeline()))
-    await sink.start()
-    seconds = []
-    for payloads in rounds:
-        start = time.perf_counter()
-        await in_turn(sink.put, payloads)
-        await sink.flush()
-        seconds.append(time.perf_counter() - start)
-    await sink.close()
-    return seconds
-
-
 def slowest_script(client: Redis) -> float:
     """Milliseconds of the slowest script that the server remembers."""
     return max((each["duration"] for each in client.slowlog_get(10_000)), default=0) / 1000
@@ -110,7 +89,8 @@ def main(kind: str = "valkey", proxies: int = 100_000) -> None:
         with server.client() as client:
             client.flushall()
             client.slowlog_reset()
-            whole = asyncio.run(through_sink(server, Path(name), payloads))
+            writer = RedisWriter.from_url("redis", f"redis://{server.address}/0")
+            whole = asyncio.run(through_sink(writer, Path(name) / "log", payloads))
             slowest = slowest_script(client)
             kept = client.zcard("proxies:score")
     assert kept == proxies
