@@ -1,5 +1,6 @@
 """The stores that can be enabled: a new one is its file and an entry here."""
 
+import re
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import NamedTuple, cast
@@ -7,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from eagleray.actors.sinks.base import Writer, path_of
 
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 DEFAULT_FILE = "proxies.sqlite"  # in the data directory
 
 
@@ -63,6 +65,8 @@ def parse_store(text: str, data: Path) -> StoreUrl:
         )
     kind = SCHEMES[scheme]
     address, _, name = rest.partition("#")
+    if name and not NAME.fullmatch(name):
+        raise ValueError("a store's name (#NAME) has letters, digits, `_` and `-` only: files bear it")
     url = f"{scheme}:{address}"
     if KINDS[kind].files:
         url = f"{scheme}:{quote(str(path_of(url).absolute()))}"

@@ -207,9 +207,8 @@ def finish(results: list[Result], as_json: bool) -> None:
 
 def remove_old(folder: Path, name: str, latest: Path, before: float) -> int:
     """Remove backups of a store that were made before a time (Unix seconds); how many it were."""
-    old = [
-        path for path in folder.glob(f"{name}-*.backup") if path != latest and path.stat().st_mtime < before
-    ]
+    made = f"{name}-{'[0-9]' * 8}T{'[0-9]' * 6}Z.backup"  # and none of a store called `name-more`
+    old = [path for path in folder.glob(made) if path != latest and path.stat().st_mtime < before]
     for path in old:
         path.unlink()
     return len(old)

@@ -200,13 +200,14 @@ def test_old_backups_of_the_store_go_and_others_stay(run, tmp_path):
     store, folder = f"sqlite:{tmp_path}/pool.sqlite", tmp_path / "data" / "backups"
     fill(store, batch(1))
     folder.mkdir(parents=True)
-    for name, days in (("sqlite-20200101T000000Z", 8), ("sqlite-20200102T000000Z", 6), ("redis-2020", 99)):
-        path = folder / f"{name}.backup"
+    for name, days in (("20200101", 8), ("20200102", 6), ("old-20200101", 99)):
+        path = folder / f"sqlite-{name}T000000Z.backup"
         path.touch()
         os.utime(path, (0, time.time() - days * 86_400))
     assert outcome(run("store", "backup", "--store", store, "--json"))["removed"] == 1
     left = sorted(path.name for path in folder.iterdir())
-    assert left[:2] == ["redis-2020.backup", "sqlite-20200102T000000Z.backup"]
+    assert left[0] == "sqlite-20200102T000000Z.backup"
+    assert left[-1] == "sqlite-old-20200101T000000Z.backup"
     assert len(left) == 3
     assert outcome(run("store", "backup", "--store", store, "--keep", "0", "--json"))["removed"] >= 1
 

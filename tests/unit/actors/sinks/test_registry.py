@@ -45,6 +45,8 @@ def test_where_a_store_is(text, store):
         ("sqlite:", "needs a path"),
         ("sqlite://", "needs a path"),
         ("sqlite://relative/path", "needs a path"),
+        ("sqlite:/srv/a.sqlite#../b", "letters, digits"),
+        ("sqlite:/srv/a.sqlite#b*", "letters, digits"),
     ],
 )
 def test_what_is_no_store_is_said(text, problem):
