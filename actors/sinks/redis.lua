@@ -5,9 +5,9 @@
 -- KEYS[2]  hash: member -> its entry: its rank (20 digits), and the names of the sets that it stands in
 -- KEYS[3…] sorted sets: the rankings
 -- ARGV[1]  MessagePack: {what stands before every key, what stands before a member in its hash's key,
---          column names, how many expired members leave at most, members, their rows}; a row is {rank,
---          expiry in Unix ms, names of sets, a score or false for each ranking, a text for each column}.
---          No member is there twice.
+--          column names in the order of a row's texts, how many expired members leave at most, members,
+--          their rows}; a row is {rank, expiry in Unix ms, names of sets, a score or false for each
+--          ranking, a text for each column}. No member is there twice.
 --
 -- Ranks are texts of equal width: numbers of Lua end at 2^53. The clock is the server's: it is what expires hashes.
 -- Entries are written last: what an error leaves half done is done again. Returns how many expired members left.
@@ -21,12 +21,14 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- Commands that wait: with many members they cost little more than with one.
 local waiting = { SREM = {}, SADD = {}, ZREM = {}, ZADD = {}, HDEL = {}, HSET = {} }
 
-local function later(command, key, ...)
-  local arguments = waiting[command][key] or {}
-  waiting[command][key] = arguments
-  for i = 1, select('#', ...) do
-    arguments[#arguments + 1] = select(i, ...)
+local function later(command, key, first, second)
+  local arguments = waiting[command][key]
+  if not arguments then
+    arguments = {}
+    waiting[command][key] = arguments
   end
+  local n = #arguments
+  arguments[n + 1], arguments[n + 2] = first, second
 end
 
 local function sets_of(entry)
@@ -56,8 +58,8 @@ end
 
 local function keep(member, entry, row)
   local rank, expiry, sets, scores, values = unpack(row)
-  for i, value in ipairs(values) do
-    fields[2 * i] = value
+  for i = 1, #values do
+    fields[2 * i] = values[i]
   end
   local hash = before_member .. member
   redis.call('HSET', hash, unpack(fields))

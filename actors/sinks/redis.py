@@ -137,7 +137,7 @@ class RedisWriter:
     async def _run(self, layout: Layout, entries: Mapping[str, Entry]) -> int:
         """Store rows, and let some expired members leave; how many these were."""
         self._connected()
-        head = (layout.before, layout.before_member, layout.table.names, SWEEP_MEMBERS)
+        head = (layout.before, layout.before_member, layout.fields, SWEEP_MEMBERS)
         packed = _encode((*head, list(entries), list(entries.values())))
         with translated(self._place):
             return int(await cast("AsyncScript", self._script)(keys=layout.keys, args=[packed]))

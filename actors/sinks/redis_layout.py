@@ -1,8 +1,9 @@
 """Which keys a row of a table becomes in Redis, and back: texts only, no connection."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -18,6 +19,7 @@ COLON = re.compile(r":(?![^\[]*\])")  # but those within brackets
 SET_NAME_SAFE = "+-_."  # in a value that is a part of a key; all others but letters and digits are encoded
 
 Entry = tuple[str, str, str, list[str | bool], list[str]]  # a row as redis.lua takes it; its rank first
+KNOWN_SETS = 4096  # texts of set names that are kept: most rows stand in the same few sets
 
 
 _encode = msgspec.json.Encoder().encode
@@ -52,15 +54,22 @@ class Layout:
         self._taken = {key.removeprefix(prefix) for key in self.keys}
         self._keyspace = keyspace
         self._rows = list[tuple[tuple(map(type_of, table.columns))]]  # type: ignore[misc]  # made at run time
-        self._numbers = table.places(*TYPES)
+        numbers = table.places(*TYPES)
+        others = [place for place in range(len(names)) if place not in numbers]
+        self.fields = [names[place] for place in (*numbers, *others)]  # in the order of an entry's texts
+        self._count, self._numbers, self._others = len(numbers), taking(numbers), taking(others)
         self._values = [value_of(column) for column in table.columns]
         self._key = [(names.index(name), table.columns[names.index(name)]) for name in table.key]
+        self._of_key = taking([place for place, _ in self._key])
+        self._plain = re.compile(":".join([PLAIN.pattern] * len(self._key)))
         self._alive, self._fresh = names.index(keyspace.alive), names.index(keyspace.fresh)
         self._sets = [
             (template, place := names.index(column), table.columns[place].kind)
             for template, column in keyspace.sets
         ]
-        self._scores = [names.index(column) for _, column in keyspace.rankings]
+        self._of_sets = taking([place for _, place, _ in self._sets])
+        self._joined_sets = lru_cache(KNOWN_SETS)(lambda values: " ".join(self._set_names(values)))
+        self._scores = [self.fields.index(column) for _, column in keyspace.rankings]
         self._newest = None if table.newest is None else names.index(table.newest)
 
     def newest(self, rows: Sequence[Row]) -> dict[str, Entry]:
@@ -71,15 +80,18 @@ class Layout:
         """
         found: dict[str, Entry] = {}
         for row in msgspec.convert(rows, self._rows):
-            member, entry = self.member([row[place] for place, _ in self._key]), self._entry(row)
+            member, entry = self.member(self._of_key(row)), self._entry(row)
             if member not in found or entry[0] > found[member][0]:
                 found[member] = entry
         return found
 
     def member(self, key: Key) -> str:
         """What stands in sets for the row of a key: `192.0.2.1:80`, `[2001:db8::1]:80:user`."""
-        parts = (part(column.kind, value) for (_, column), value in zip(self._key, key, strict=True))
-        return ":".join(parts).rstrip(":")
+        member = ":".join(map(str, key))
+        if not self._plain.fullmatch(member):
+            pairs = zip(self._key, key, strict=True)
+            member = ":".join(part(column.kind, value) for (_, column), value in pairs)
+        return member.rstrip(":")
 
     def key(self, member: str) -> Key:
         """The key of a member.
@@ -94,16 +106,16 @@ class Layout:
             for (_, column), text in zip(self._key, parts, strict=True)
         ]
 
-    def sets(self, row: Row) -> list[str]:
-        """The names of the sets for a living row, without the prefix.
+    def _set_names(self, values: Sequence[str]) -> list[str]:
+        """The names of the sets for a living row with these values, without the prefix.
 
         Raises:
             ValueError: one of them is the name of something else.
         """
         names = [
             set_name(template, value)
-            for template, place, kind in self._sets
-            for value in (row[place].split(",") if kind is Kind.LIST else (row[place],))
+            for (template, _, kind), text in zip(self._sets, values, strict=True)
+            for value in (text.split(",") if kind is Kind.LIST else (text,))
             if value
         ]
         if not self._taken.isdisjoint(names):
@@ -148,18 +160,15 @@ class Layout:
         return (
             self._rank(row),
             self._expiry(row[self._fresh]),
-            " ".join(self.sets(row)) if alive else "",
+            self._joined_sets(self._of_sets(row)) if alive else "",
             [(alive and texts[place]) or False for place in self._scores],
             texts,
         )
 
     def _texts(self, row: Row) -> list[str]:
-        """A row as texts; null is the empty one. JSON has the shortest texts of numbers, and all at once."""
-        texts = list(row)
-        numbers = _encode([row[place] for place in self._numbers]).decode().replace("null", "")
-        for place, text in zip(self._numbers, numbers[1:-1].split(","), strict=True):
-            texts[place] = text
-        return texts
+        """A row as texts for `fields`; null is the empty one. JSON has the shortest texts of numbers."""
+        numbers = _encode(self._numbers(row))[1:-1].decode().replace("null", "")
+        return [*numbers.split(",")[: self._count], *self._others(row)]
 
     def _rank(self, row: Row) -> str:
         if self._newest is None:
@@ -173,6 +182,13 @@ class Layout:
         if not abs(milliseconds) < MOST_MS:
             raise ValueError(f"{self._keyspace.fresh} is out of range")
         return str(max(0, int(milliseconds)))
+
+
+def taking(places: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """What takes the values at these places out of a row."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda row: tuple(row[place] for place in places)
 
 
 def require_plain(table: Table) -> None:

@@ -40,6 +40,7 @@ ITEMS = Table(
 )
 LAYOUT = Layout(ITEMS, SPACE, "p:")
 ROW = ["192.0.2.1", 80, "", True, 5.5, "a,b+c", "N L", 0.1, None, 2**60 + 1, "{}"]
+NUMBERS = ["port", "alive", "seen", "score", "speed", "version"]
 ALIVE = Filter("alive", Op.EQ, True)
 
 
@@ -54,9 +55,17 @@ def test_a_living_row():
             "105500",
             "items:a items:b+c items:in:N%20L",
             ["0.1", False],
-            ["192.0.2.1", "80", "", "true", "5.5", "a,b+c", "N L", "0.1", "", str(2**60 + 1), "{}"],
+            ["80", "true", "5.5", "0.1", "", str(2**60 + 1), "192.0.2.1", "", "a,b+c", "N L", "{}"],
         )
     }
+    assert LAYOUT.fields == [*NUMBERS, *(name for name in ITEMS.names if name not in NUMBERS)]
+
+
+def test_a_table_without_numbers():
+    columns = (Column("host", Kind.ADDRESS), Column("alive", Kind.TEXT), Column("seen", Kind.TEXT))
+    table = Table("names", 1, columns, ("host",))
+    layout = Layout(table, Keyspace("name", "alive", "seen", 0.0, sets=(), rankings=()), "")
+    assert layout._texts(["a", "", "c"]) == ["a", "", "c"]
 
 
 def test_a_row_that_is_not_alive_stands_nowhere():
@@ -122,11 +131,11 @@ def test_ranks_are_in_the_order_of_floats(one, other):
 def test_a_row_comes_back_as_it_was(**values):
     row = changed(**values)
     [(*_, texts)] = LAYOUT.newest([row]).values()
-    assert LAYOUT.row(dict(zip(ITEMS.names, texts, strict=True))) == row
+    assert LAYOUT.row(dict(zip(LAYOUT.fields, texts, strict=True))) == row
 
 
 def test_a_hash_of_an_older_program_gets_the_defaults():
-    texts = dict(zip(ITEMS.names, LAYOUT.newest([ROW])["192.0.2.1:80"][-1], strict=True))
+    texts = dict(zip(LAYOUT.fields, LAYOUT.newest([ROW])["192.0.2.1:80"][-1], strict=True))
     del texts["note"], texts["speed"]
     assert LAYOUT.row(texts) == ROW
 
