@@ -2,6 +2,7 @@
 
 import gc
 import resource
+import sys
 
 YOUNG_OBJECTS = 50_000  # allocations between collections; Python's own 700 suit small programs
 
@@ -22,4 +23,4 @@ def raise_descriptor_limit() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard

@@ -21,14 +21,18 @@ from eagleray.pipelines.proxies.model import Candidate, CheckReport
 from eagleray.pipelines.proxies.parse import Labels, Refusal, parse_lines
 
 MAX_CONCURRENCY = 15_000  # connections at a time: what one event loop serves in time
-RESERVED_DESCRIPTORS = 256  # for everything but checks: the loop, files, stores, the interpreter
+RESERVED_DESCRIPTORS = (
+    256  # for everything but checks: the loop, files, stores, the interpreter; or a quarter
+)
+FEW = 1_000  # connections at a time: with fewer a long list takes hours
 STARTS_A_TURN = 256  # checks begun at a time: few enough for the loop, enough to be worth a thread's turn
 SLOW_TURN = 0.1  # seconds after which what a slow pipe has given so far is begun
 
 
 def auto_concurrency() -> int:
     """Connections at a time that descriptors allow; the soft limit is raised to the hard one."""
-    return max(16, min(MAX_CONCURRENCY, raise_descriptor_limit() - RESERVED_DESCRIPTORS))
+    descriptors = raise_descriptor_limit()
+    return max(16, min(MAX_CONCURRENCY, descriptors - min(RESERVED_DESCRIPTORS, descriptors // 4)))
 
 
 async def check(
@@ -66,6 +70,8 @@ async def check(
             raise JudgeError(judges.problem)
         if on_judge:
             on_judge(judges.judges[0])
+        if on_warning and concurrency is None and affordable < FEW:
+            on_warning(f"no more than {affordable} connections at a time: raise the hard limit, `ulimit -Hn`")
         found = await without_dead_target(rules or CheckRules(), engine, allowed, on_warning)
         lists = await open_block_lists(found, allowed, on_warning)
         held_back = ""

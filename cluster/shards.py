@@ -22,7 +22,7 @@ import uvloop
 
 from eagleray.actors.process import collect_garbage_rarely
 from eagleray.actors.sources.daemon import in_daemon_thread
-from eagleray.cluster.checking import auto_concurrency, check
+from eagleray.cluster.checking import check
 from eagleray.cluster.stock import Stock
 from eagleray.pipelines.proxies.judging import JudgeError
 from eagleray.pipelines.proxies.model import Candidate, CheckReport
@@ -67,7 +67,7 @@ class Workers:
 
     def __init__(self, processes: int, everything: bool, concurrency: int | None, **options: Any) -> None:
         """Fork them. The dead are reported only with `everything`; `options` are those of `check`."""
-        share = max(1, concurrency // processes) if concurrency else auto_concurrency()
+        share = max(1, concurrency // processes) if concurrency else None
         self._workers = [start(everything, options | {"concurrency": share}) for _ in range(processes)]
         self._stock: Stock[Candidate] = Stock(AHEAD)
         self._failure: Exception | None = None
