@@ -60,7 +60,7 @@ class Follower:
         self._on_advance = on_advance
         place = blake2b(writer.identity.encode(), digest_size=4).hexdigest()
         self._cursor = Cursor(log.directory / f"{writer.name}-{place}.cursor")
-        self._dead = DeadLetters(log.directory / "dead-letters" / f"{writer.name}.ndjson", schema.tables)
+        self._dead = DeadLetters(log.directory, writer.name, schema.tables)
         # A torn tail may have been cut off below the cursor; what is appended there is new.
         position, number = self._cursor.load()
         self.position = min(position, log.end)

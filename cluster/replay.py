@@ -29,7 +29,7 @@ async def replay_into(target: StoreUrl, source: StoreUrl | None, log: Path, coun
         ValueError: a URL has what the store does not understand.
     """
     schema = schema_of(ProxyPipeline())
-    dead = DeadLetters(log / "dead-letters" / f"{target.name}.ndjson", schema.tables)
+    dead = DeadLetters(log, target.name, schema.tables)
     writer = create_writer(target)
     try:
         await writer.open()

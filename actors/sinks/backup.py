@@ -13,6 +13,7 @@ import msgspec
 
 from eagleray.actors.sinks.base import Schema, Writer
 from eagleray.actors.sinks.copying import Count, envelopes
+from eagleray.actors.sinks.dead_letters import DeadLetters
 from eagleray.actors.sinks.files import sync_directory
 from eagleray.pipelines.tables import Envelope
 
@@ -62,18 +63,20 @@ async def back_up(writer: Writer, schema: Schema, path: Path, count: Count) -> i
     return total
 
 
-async def restore(path: Path, writer: Writer, schema: Schema, count: Count) -> int:
+async def restore(path: Path, writer: Writer, schema: Schema, dead: DeadLetters, count: Count) -> int:
     """Write every row of a backup to an open store; rows that it has in a newer state stay. How many it were.
+
+    Rows that the store will never take are set aside.
 
     Raises:
         BackupError: the file is no whole backup of this pipeline; nothing was written.
-        StoreError: the store does not take the rows.
+        StoreError: the store does not answer.
     """
     for _ in read_backup(path, schema):
         pass  # to the end, before the first row is written
     total = 0
     for envelope in read_backup(path, schema):
-        await writer.write([envelope])
+        await dead.sort_out(writer, [envelope])
         total += envelope.n
         count(total)
     return total

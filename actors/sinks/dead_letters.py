@@ -22,14 +22,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class DeadLetters:
-    """One NDJSON file: `at` (Unix seconds), `table`, `reason`, and the row by column or what there is of it.
+    """`dead-letters/STORE.ndjson` by the log: `at` (Unix seconds), `table`, `reason`, the row by column.
 
-    After a crash a row may stand there twice. The file is made with the first row; rows may hold secrets.
+    What is no row of its table stands there as it came. After a crash a row may stand there twice. The file
+    is made with the first row; rows may hold secrets.
     """
 
-    def __init__(self, path: Path, tables: Sequence[Table]) -> None:
+    def __init__(self, log: Path, store: str, tables: Sequence[Table]) -> None:
         self.rejected = 0  # rows that were set aside since the start
-        self._path = path
+        self._path = log / "dead-letters" / f"{store}.ndjson"
         self._tables = {table.name: table for table in tables}
 
     async def sort_out(self, writer: Writer, envelopes: Sequence[Envelope]) -> None:
@@ -53,7 +54,7 @@ class DeadLetters:
         """Append the rows of an envelope, durably."""
         head = {"at": time.time(), "table": envelope.table, "reason": reason}
         found = bodies(envelope, self._tables.get(envelope.table))
-        self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:  # noqa: PTH123 (a mode for the file)
             file.write(b"".join(_encode(head | body) + b"\n" for body in found))
             file.flush()

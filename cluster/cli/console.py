@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 
@@ -49,6 +50,11 @@ def fail(message: str, advice: str = "", code: Exit = Exit.USAGE) -> NoReturn:
 def note(text: str) -> None:
     """Write a line for the person who watches; stdout stays clean for programs."""
     typer.echo(text, err=True)
+
+
+def moment(at: float | None) -> str:
+    """Unix seconds for people, in UTC; empty where there is no time."""
+    return "" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def chosen(wanted: Format | None, stream: TextIO) -> Format:

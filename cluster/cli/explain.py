@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 import typer
 
-from eagleray.cluster.cli.console import Exit, fail, print_json, printable
+from eagleray.cluster.cli.console import Exit, fail, moment, print_json, printable
 from eagleray.cluster.cli.pool import Data, Store, open_pool
 from eagleray.cluster.stores import Readable
 from eagleray.pipelines.proxies.model import Endpoint, canonical_host
@@ -92,7 +91,7 @@ def lines(account: dict[str, Any]) -> Iterator[str]:
     yield f"{account['endpoint']}{user}  {state}"
     yield f"  found at {shown(record['source'])}, {location(record)}"
     yield (
-        f"  first seen {moment(record['first_seen'])}, last ok {moment(record['last_ok'])}, "
+        f"  first seen {moment(record['first_seen'])}, last ok {moment(record['last_ok']) or 'never'}, "
         f"checked {moment(record['checked_at'])}, next due {moment(record['next_due'])}"
     )
     yield from score_lines(record, account["latency_factor"])
@@ -139,11 +138,6 @@ def attempt_lines(attempt: dict[str, Any]) -> Iterator[str]:
             yield f"            {'; '.join(filter(None, (times, detail)))}"
     for name, found in attempt["evidence"].items():
         yield f"    {name}: {printable(json.dumps(found, ensure_ascii=False))}"
-
-
-def moment(at: float | None) -> str:
-    """Unix seconds as UTC for a person."""
-    return "never" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def shown(text: str) -> str:

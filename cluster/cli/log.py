@@ -13,9 +13,8 @@ from eagleray.actors.sinks.base import StoreError
 from eagleray.actors.sinks.log import reader
 from eagleray.actors.sinks.log.reader import LogMissing, LogView, Verdict
 from eagleray.cluster.cli.config import JsonOption
-from eagleray.cluster.cli.console import Exit, RowCount, TableWriter, fail, print_json
+from eagleray.cluster.cli.console import Exit, RowCount, TableWriter, fail, moment, print_json
 from eagleray.cluster.cli.pool import Data
-from eagleray.cluster.cli.sources import clock
 from eagleray.cluster.paths import data_dir, log_dir
 
 Found = TypeVar("Found")
@@ -42,7 +41,7 @@ def inspect(data: Data = None, as_json: JsonOption = False) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in summary(view)))
     show(
         ("file", "first record", "records", "bytes", "from", "to"),
-        [(s.file, s.first, s.records, s.bytes, clock(s.since), clock(s.until)) for s in view.segments],
+        [(s.file, s.first, s.records, s.bytes, moment(s.since), moment(s.until)) for s in view.segments],
     )
     show(
         ("store", "segment", "offset", "records behind", "seconds behind"),

@@ -4,14 +4,13 @@ import json
 import sqlite3
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from eagleray.cluster.cli.config import ConfigOption, JsonOption, read_settings
-from eagleray.cluster.cli.console import Format, fail, print_json, row_writer
+from eagleray.cluster.cli.console import Format, fail, moment, print_json, row_writer
 from eagleray.cluster.paths import database
 
 MAX_SOURCES = 10_000  # rows read of polls; a configuration file holds about as many
@@ -44,7 +43,7 @@ def sources(
         return
     table = row_writer(Format.TABLE, sys.stdout, COLUMNS, title=str(store))
     for row in rows:
-        table.write(row | {"polled_at": clock(row.get("polled_at")), "yield": percent(row)})
+        table.write(row | {"polled_at": moment(row.get("polled_at")), "yield": percent(row)})
     table.close()
 
 
@@ -73,11 +72,6 @@ def counts(store: Path) -> dict[str, dict[str, Any]]:
     with closing(sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute("SELECT source, count(*), sum(alive) FROM proxies GROUP BY source")
         return {source: {"checked": checked, "alive": alive} for source, checked, alive in rows}
-
-
-def clock(seconds: float | None) -> str:
-    """A time for people, in UTC."""
-    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def percent(row: dict[str, Any]) -> str:

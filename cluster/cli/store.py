@@ -12,6 +12,7 @@ import typer
 
 from eagleray.cluster.cli.config import ConfigOption, JsonOption, read_settings
 from eagleray.cluster.cli.console import Exit, Format, RowCount, note, print_json, row_writer
+from eagleray.cluster.paths import log_dir
 
 if TYPE_CHECKING:
     from eagleray.actors.sinks.base import Schema, Writer
@@ -63,11 +64,12 @@ def check(
     results = []
     for each in wanted(config, store, data):
         found = health(each)
+        at = found.written_at
         results.append(
             {
                 "store": each.name,
                 "milliseconds": round(found.milliseconds, 1),
-                "written_at": moment(found.written_at),
+                "written_at": at and datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds"),
                 "error": found.error,
             }
         )
@@ -92,7 +94,7 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Write all rows of each store to a file of its own, also while the store is written to."""
-    folder = to or read_settings(config, {"data_dir": data} if data else {}).data_dir / "backups"
+    folder = to or directory(config, data) / "backups"
 
     async def work(store: "StoreUrl", writer: "Writer", schema: "Schema") -> Result:
         from eagleray.actors.sinks.backup import back_up
@@ -116,14 +118,21 @@ def restore(
     data: Data = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the rows of a backup into each store, of whatever kind; newer rows that are there stay."""
+    """Write the rows of a backup into each store, of whatever kind; newer rows that are there stay.
+
+    What a store refuses for its content stands in `log/dead-letters` of the data directory then.
+    """
+    log = log_dir(directory(config, data))
 
     async def work(_: "StoreUrl", writer: "Writer", schema: "Schema") -> Result:
         from eagleray.actors.sinks import backup
+        from eagleray.actors.sinks.dead_letters import DeadLetters
 
         await writer.open()
         await writer.migrate(schema)
-        return {"rows": await backup.restore(file, writer, schema, RowCount(f"restoring {writer.name}"))}
+        dead = DeadLetters(log, writer.name, schema.tables)
+        rows = await backup.restore(file, writer, schema, dead, RowCount(f"restoring {writer.name}"))
+        return {"rows": rows, "rejected": dead.rejected}
 
     finish(for_each(config, store, data, work), as_json)
 
@@ -142,6 +151,11 @@ def prune(
         return {"removed": total}
 
     finish(for_each(config, store, data, work), as_json)
+
+
+def directory(config: Path | None, data: Path | None) -> Path:
+    """The data directory: the flag's, else the configured one."""
+    return read_settings(config, {"data_dir": data} if data else {}).data_dir
 
 
 def for_each(
@@ -212,8 +226,3 @@ def remove_old(folder: Path, name: str, latest: Path, before: float) -> int:
     for path in old:
         path.unlink()
     return len(old)
-
-
-def moment(at: float | None) -> str | None:
-    """Unix seconds as ISO 8601."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

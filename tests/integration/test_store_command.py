@@ -186,6 +186,19 @@ def test_a_store_of_keys_takes_what_lives_of_a_backup(run, place):
     assert json.loads(explained)[0]["attempts"] == []
 
 
+def test_restoring_sets_aside_what_the_store_refuses(run, place, tmp_path):
+    old, new = place("sqlite"), place("postgresql")
+    rows = [proxy(1), proxy(2)]
+    rows[1][PROXIES.names.index("source")] = "a\0list"  # SQLite takes it, PostgreSQL does not
+    fill(old.url, [seal("proxies", PROXIES, rows, 0)])
+    made = outcome(run("store", "backup", "--store", old.url, "--json"))
+    done = outcome(run("store", "restore", made["file"], "--store", new.url, "--json"))
+    assert (done["rows"], done["rejected"]) == (2, 1)
+    [letter] = (log_dir(tmp_path / "data") / "dead-letters" / "postgresql.ndjson").read_text().splitlines()
+    assert json.loads(letter)["row"]["ip"] == "192.0.2.2"
+    assert len(new.contents()[1]) == 1
+
+
 def test_restoring_keeps_what_is_newer(run, tmp_path):
     store = f"sqlite:{tmp_path}/pool.sqlite"
     fill(store, batch(7))
