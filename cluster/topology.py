@@ -14,7 +14,8 @@ from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.source import Feed
 from eagleray.cluster.checking import auto_concurrency
 from eagleray.cluster.paths import log_dir
-from eagleray.cluster.settings import ProxiesSettings, ProxySource, Settings
+from eagleray.cluster.proxy_settings import ProxiesSettings, ProxySource
+from eagleray.cluster.settings import Settings
 from eagleray.pipelines.proxies.packing import source_id
 from eagleray.pipelines.proxies.parse import Labels
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from eagleray.actors.section import Section
 from eagleray.pipelines.document import Document
 
 DAY = 86_400.0  # seconds
@@ -89,10 +90,8 @@ HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"
 HeaderValue = Annotated[str, AfterValidator(header_value), Field(max_length=8192)]
 
 
-class SourceSettings(BaseModel):
+class SourceSettings(Section):
     """Where documents come from, how often, and the bounds on one fetch."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
     name: str = Field(min_length=1, max_length=4096)
     """What the source is called in tables and messages; unique."""

@@ -17,7 +17,7 @@ from eagleray.pipelines.proxies.model import Candidate, Protocol, ordered
 
 if TYPE_CHECKING:
     from eagleray.actors.source import Harvest, Poll
-    from eagleray.cluster.settings import ProxySource
+    from eagleray.cluster.proxy_settings import ProxySource
     from eagleray.pipelines.addresses import Allowed
 
 COLUMNS = ("source", "documents", "bytes", "entries", "candidates", "refused", "error", "seconds")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from eagleray.cluster.cli.console import fail
-from eagleray.cluster.settings import ProxySource
+from eagleray.cluster.proxy_settings import ProxySource
 from eagleray.pipelines.proxies.model import Protocol
 from eagleray.pipelines.secrets import hide_in_url
 
