@@ -10,7 +10,7 @@ import msgspec
 from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.attempt import Attempt, Step
 from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
-from eagleray.pipelines.proxies.detection import DEAD, HUNG_UP, NOT_HTTP, SPOKE_HTTP, likely, wants_tls
+from eagleray.pipelines.proxies.detection import DEAD, HUNG_UP, SPOKE_HTTP, likely, wants_tls
 from eagleray.pipelines.proxies.final_steps import FinalSteps
 from eagleray.pipelines.proxies.judging import Judged
 from eagleray.pipelines.proxies.model import (
@@ -85,8 +85,7 @@ class CheckPlan:
         if self._first is not None or attempt.tls_to_proxy or self._tls_to_proxy:
             return []
         self._socks5_hangs |= attempt.protocol is Protocol.SOCKS5
-        beside = [p for p in self._untried if p is not Protocol.HTTPS or self._claims(p)]
-        self._untried = [p for p in self._untried if p not in beside]
+        beside, self._untried = self._untried, []
         return self._hand_out([*(Attempt(p, beside=True) for p in beside), *self._tls_beside()])
 
     def ended(self, attempt: Attempt, report: ProtocolReport, value: Found | None) -> list[Attempt]:
@@ -115,7 +114,8 @@ class CheckPlan:
             self._protocols[attempt.protocol] = report
         if judged is not None:
             return self._succeed(attempt.protocol, judged)
-        self._narrow(attempt.protocol, report.outcome)
+        if not over_tls:
+            self._narrow(attempt.protocol, report.outcome)
         if self._first is not None:
             return []
         return self._tls_beside() if self._open else self._next()
@@ -267,8 +267,11 @@ class CheckPlan:
         if outcome in DEAD or outcome.charge is Charge.SELF:
             self._untried = []  # what this machine lacks now it lacks for the other protocols, too
         elif protocol is Protocol.HTTP and outcome in SPOKE_HTTP:
-            self._untried = [p for p in self._untried if p is Protocol.HTTPS or self._claims(p)]
-        elif protocol is Protocol.HTTP and outcome in NOT_HTTP:
+            # Forbidden: Tor's port says so to HTTP, and speaks SOCKS.
+            last = [p for p in self._untried if p is Protocol.SOCKS5 and outcome is Outcome.FORBIDDEN]
+            kept = [p for p in self._untried if p is Protocol.HTTPS or self._claims(p)]
+            self._untried = list(dict.fromkeys([*kept, *last]))
+        elif protocol is Protocol.HTTP and outcome is Outcome.TIMEOUT:  # CONNECT will not fare better
             self._untried = [p for p in self._untried if p is not Protocol.HTTPS or self._claims(p)]
 
     def _outcome(self) -> Outcome:

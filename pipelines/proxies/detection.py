@@ -16,6 +16,7 @@ USUAL_PORTS = {
     1080: Protocol.SOCKS5,
     1081: Protocol.SOCKS5,
     9050: Protocol.SOCKS5,
+    9150: Protocol.SOCKS5,
     4145: Protocol.SOCKS4,
 }
 
@@ -32,8 +33,6 @@ SPOKE_HTTP = frozenset(
         Outcome.OVERSIZED,
     }
 )
-# It did not understand or did not answer: CONNECT will not fare better.
-NOT_HTTP = frozenset({Outcome.MALFORMED, Outcome.TIMEOUT})
 # What OpenSSL's servers make of it where they expect TLS; some send an alert first.
 HUNG_UP = frozenset({Outcome.CLOSED, Outcome.RESET})
 

@@ -110,7 +110,7 @@ QUICK_CHECKS = {
     "wants a login": (candidate(), {HTTP: Outcome.AUTH_REQUIRED}, (), "http https", Outcome.AUTH_REQUIRED),
     "forwards by CONNECT only": (candidate(), {HTTP: Outcome.FORBIDDEN, HTTPS: OK}, (), "http https", OK),
     "does not speak HTTP": (candidate(), {HTTP: MALFORMED, SOCKS5: OK}, (), "http socks5", OK),
-    "speaks something else": (candidate(), {HTTP: MALFORMED}, (), "http socks5 socks4", MALFORMED),
+    "speaks something else": (candidate(), {HTTP: MALFORMED}, (), "http socks5 socks4 https", MALFORMED),
     "speaks something else, CONNECT claimed": (
         candidate({HTTP, HTTPS}),
         {HTTP: MALFORMED},
@@ -119,8 +119,23 @@ QUICK_CHECKS = {
         MALFORMED,
     ),
     "silent to HTTP": (candidate(), {HTTP: TIMEOUT, SOCKS5: OK}, (HTTP,), "http socks5", OK),
-    "silent to all": (candidate(), {HTTP: TIMEOUT}, (HTTP, SOCKS4, SOCKS5), "http socks5 socks4", TIMEOUT),
-    "late rather than silent": (candidate(), {HTTP: OK}, (HTTP,), "http socks5 socks4", OK),
+    "silent to all": (candidate(), {HTTP: TIMEOUT}, tuple(Protocol), "http socks5 socks4 https", TIMEOUT),
+    "silent to all but CONNECT": (
+        candidate(),
+        {HTTP: TIMEOUT, HTTPS: OK},
+        (HTTP, SOCKS4, SOCKS5),
+        "http socks5 socks4 https",
+        OK,
+    ),
+    "half an answer": (candidate(), {HTTP: TIMEOUT}, (), "http socks5 socks4", TIMEOUT),
+    "late rather than silent": (candidate(), {HTTP: OK}, (HTTP,), "http socks5 socks4 https", OK),
+    "says in HTTP that it speaks SOCKS": (
+        candidate(),
+        {HTTP: Outcome.FORBIDDEN, HTTPS: Outcome.FORBIDDEN, SOCKS5: OK},
+        (),
+        "http https socks5",
+        OK,
+    ),
     "ours to blame": (candidate(), {HTTP: Outcome.LOCAL_RESOURCE}, (), "http", Outcome.LOCAL_RESOURCE),
     "ours to blame beside a failure": (
         candidate(),
@@ -133,7 +148,7 @@ QUICK_CHECKS = {
         candidate(),
         {HTTP: TIMEOUT, SOCKS5: Outcome.JUDGE_UNAVAILABLE},
         (HTTP,),
-        "http socks5 socks4",
+        "http socks5 socks4 https",
         Outcome.JUDGE_UNAVAILABLE,
     ),
     "ours to blame beside a success": (
@@ -182,7 +197,7 @@ FULL_CHECKS = {
         {HTTP: TIMEOUT, SOCKS5: OK},
         (HTTP,),
         OK,
-        "http, socks5, socks4, socks5 again",
+        "http, socks5, socks4, https, socks5 again",
         OK,
         True,
         [SOCKS5],
@@ -191,7 +206,7 @@ FULL_CHECKS = {
         {HTTP: OK, SOCKS5: OK},
         (HTTP,),
         Outcome.RESET,
-        "http, socks5, socks4, socks5 again",
+        "http, socks5, socks4, https, socks5 again",
         Outcome.UNCONFIRMED,
         False,
         [HTTP],
@@ -449,9 +464,22 @@ WANTS_TLS = {
         8080,
         HUNG_UP,
         (SOCKS5,),
-        ["http", "socks5", "socks4", "http by TLS", "https by TLS"],
+        ["http", "socks5", "socks4", "https", "http by TLS", "https by TLS"],
     ),
 }
+
+
+@pytest.mark.parametrize("over_tls", [TIMEOUT, CLOSED, Outcome.TLS_FAILED, MALFORMED], ids=str)
+def test_what_fails_over_tls_says_nothing_of_connect(over_tls):
+    plan = Course(candidate(), FULL)
+
+    def answer(attempt):
+        if attempt.protocol is HTTPS:
+            return report_of(OK)
+        return report_of(over_tls) if attempt.tls_to_proxy else BAD_REQUEST
+
+    assert play_tls(plan, answer) == ["http", "http by TLS", "https"]
+    assert plan.report(0, "").outcome is OK
 
 
 @pytest.mark.parametrize(("port", "plain", "silent", "tried"), WANTS_TLS.values(), ids=WANTS_TLS)
