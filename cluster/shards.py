@@ -11,11 +11,12 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from threading import Thread
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import uvloop
@@ -54,12 +55,18 @@ class Results(msgspec.Struct, array_like=True):
 _decode_results = msgspec.msgpack.Decoder(Results).decode
 
 
-class Worker(NamedTuple):
+class WorkerDied(Exception):
+    """Raised when a worker ended before its work did."""
+
+
+class Worker:
     """The parent's ends of a worker's pipes."""
 
-    process: Any
-    pulls: Connection
-    results: Connection
+    def __init__(self, process: Any, pulls: Connection, results: Connection) -> None:
+        self.process = process
+        self.pulls = pulls
+        self.results = results
+        self.missing = 0  # candidates that it was handed, and has not told of
 
 
 class Workers:
@@ -88,11 +95,12 @@ class Workers:
 
         Raises:
             JudgeError: no judge can be used.
+            WorkerDied: a part of the candidates was not checked; all others were.
         """
         results: asyncio.Queue[Results | None] = asyncio.Queue()
         Thread(target=self._read, args=(candidates,), daemon=True).start()
-        tasks = [asyncio.create_task(self._hand_out(worker.pulls)) for worker in self._workers]
-        tasks += [asyncio.create_task(receive_results(worker.results, results)) for worker in self._workers]
+        tasks = [asyncio.create_task(self._hand_out(worker)) for worker in self._workers]
+        tasks += [asyncio.create_task(receive_results(worker, results)) for worker in self._workers]
         working = len(self._workers)
         try:
             while working:
@@ -107,6 +115,8 @@ class Workers:
                 task.cancel()
         if self._failure:
             raise self._failure
+        if missing := sum(worker.missing for worker in self._workers):
+            raise WorkerDied(f"a process that checks was killed; endpoints not checked: {missing:,}")
 
     def _read(self, candidates: Iterable[Candidate]) -> None:
         """Fill the stock; where the source fails, what came before is still checked."""
@@ -116,11 +126,13 @@ class Workers:
             self._failure = failure
         self._stock.end()
 
-    async def _hand_out(self, pulls: Connection) -> None:
+    async def _hand_out(self, worker: Worker) -> None:
         """Answer a worker's pulls until the source has ended."""
-        while await received(pulls) is not None:
+        while await received(worker.pulls) is not None:
             turn = await in_daemon_thread(partial(self._stock.take, TURN))
-            pulls.send_bytes(_encode(turn))
+            worker.missing += len(turn)
+            with suppress(OSError):  # it died meanwhile
+                worker.pulls.send_bytes(_encode(turn))
             if not turn:
                 return
 
@@ -133,10 +145,12 @@ async def received(pipe: Connection) -> bytes | None:
         return None
 
 
-async def receive_results(pipe: Connection, results: asyncio.Queue[Results | None]) -> None:
+async def receive_results(worker: Worker, results: asyncio.Queue[Results | None]) -> None:
     """Put what a worker says into the queue, and None once it has ended."""
-    while (message := await received(pipe)) is not None:
-        results.put_nowait(_decode_results(message))
+    while (message := await received(worker.results)) is not None:
+        result = _decode_results(message)
+        worker.missing -= len(result.reports) + sum(result.others.values())
+        results.put_nowait(result)
     results.put_nowait(None)
 
 

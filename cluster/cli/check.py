@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -116,7 +117,9 @@ def check(
     try:
         with opened(output) as stream:
             form = chosen(form, stream)
-            raise typer.Exit(judge_inputs(inputs, job, lambda: Sheet(stream, form, show_all)))
+            raise typer.Exit(
+                judge_inputs(inputs, job, lambda: Sheet(stream, form, show_all, output is not None))
+            )
     except BrokenPipeError:  # whoever read the results has enough
         raise
     except OSError as error:
@@ -180,12 +183,12 @@ def refuse_overwriting(words: Sequence[str], output: Path | None) -> None:
 
 
 def opened(output: Path | None) -> TextIO:
-    """Where results go.
+    """Where results go; what a file holds stays for now.
 
     Raises:
         OSError: the file can't be written, or the standard output is closed.
     """
-    return output.open("w") if output else os.fdopen(os.dup(1), "w")
+    return output.open("a") if output else os.fdopen(os.dup(1), "w")
 
 
 def judge_inputs(words: list[str], job: Job, new_sheet: Callable[[], Sheet]) -> Exit:
@@ -193,7 +196,7 @@ def judge_inputs(words: list[str], job: Job, new_sheet: Callable[[], Sheet]) -> 
     import uvloop
 
     from eagleray.cluster.inputs import InputError, Inputs
-    from eagleray.cluster.shards import Workers, cores
+    from eagleray.cluster.shards import WorkerDied, Workers, cores
     from eagleray.pipelines.addresses import Allowed
     from eagleray.pipelines.proxies.judging import JudgeError
 
@@ -205,12 +208,17 @@ def judge_inputs(words: list[str], job: Job, new_sheet: Callable[[], Sheet]) -> 
     options = {"judge": job.judges, "allow": job.allow, "rules": job.rules}
     try:
         with Workers(1 if inputs.few else cores(), sheet.everything, job.concurrency, **options) as workers:
+            # What `timeout`, Docker and systemd send ends it as Ctrl-C does. Workers must not inherit this.
+            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
             uvloop.run(pour(not_empty(inputs), workers, sheet))
     except InputError as error:
         problem = error.sentence, error.advice, Exit.USAGE
     except JudgeError as error:
         advice = "Give a judge that answers: --judge URL; `eagleray judge` runs your own."
         problem = f"cannot judge here: {error}", advice, Exit.CANNOT_JUDGE
+    except WorkerDied as error:
+        advice = "If memory ran out, give a smaller --concurrency."
+        problem = str(error), advice, Exit.NOTHING_ALIVE
     except KeyboardInterrupt:
         problem = "interrupted", "", Exit.INTERRUPTED
     if sheet.checked or not problem:

@@ -61,7 +61,10 @@ def main() -> None:
     """Entry point of the `eagleray` command."""
     word = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
     modules = [COMMANDS[word]] if word in COMMANDS else list(dict.fromkeys(COMMANDS.values()))
-    build(modules)(prog_name="eagleray")
+    try:
+        build(modules)(prog_name="eagleray")
+    except KeyboardInterrupt:  # while modules are imported
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 """What `eagleray check` shows: a row for each report, progress while it runs, a summary at the end."""
 
 import asyncio
+import os
 import resource
+import stat
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, TextIO
 
 import msgspec
 
-from eagleray.cluster.cli.console import Format, StatusLine, note, row_writer
+from eagleray.cluster.cli.console import Format, RowWriter, StatusLine, note, row_writer
 from eagleray.pipelines.proxies.model import CheckReport
 from eagleray.pipelines.proxies.rows import proxy_urls
 
@@ -20,11 +23,16 @@ CSV_COLUMNS = ("endpoint", "alive", "outcome", *COLUMNS[1:])
 
 
 class Sheet:
-    """Rows on `stream`, everything else on stderr. Only what lives is written, unless `show_all`."""
+    """Rows on `stream`, everything else on stderr. Only what lives is written, unless `show_all`.
 
-    def __init__(self, stream: TextIO, form: Format, show_all: bool) -> None:
-        columns = CSV_COLUMNS if form is Format.CSV else ALL_COLUMNS if show_all else COLUMNS
-        self._writer = row_writer(form, stream, columns)
+    With `afresh` a file is emptied before the first row, or at the end: a run that does not come so far
+    leaves the results of the last one.
+    """
+
+    def __init__(self, stream: TextIO, form: Format, show_all: bool, afresh: bool = False) -> None:
+        self._stream = stream
+        self._form = form
+        self._afresh = afresh
         self.everything = show_all
         self._judge = ""
         self._warned: set[str] = set()
@@ -47,6 +55,13 @@ class Sheet:
     def checked(self) -> int:
         """How many were checked."""
         return self._outcomes.total()
+
+    @cached_property
+    def _writer(self) -> RowWriter:
+        if self._afresh and stat.S_ISREG(os.fstat(self._stream.fileno()).st_mode):
+            self._stream.truncate(0)
+        columns = ALL_COLUMNS if self.everything else COLUMNS
+        return row_writer(self._form, self._stream, CSV_COLUMNS if self._form is Format.CSV else columns)
 
     def take(self, reports: Sequence[CheckReport], others: Mapping[str, int]) -> None:
         """Write reports, and count them and the outcomes of others."""

@@ -325,18 +325,53 @@ def seen(stream, wanted):
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("form", ["json", "csv", "txt", "table", "ndjson"])
-def test_interrupt_writes_what_was_found(eagleray, flags, one, listening, form):
+@pytest.mark.parametrize(
+    ("form", "end"),
+    [
+        *((form, signal.SIGINT) for form in ("json", "csv", "txt", "table", "ndjson")),
+        ("json", signal.SIGTERM),
+    ],
+)
+def test_interrupt_writes_what_was_found(eagleray, flags, one, listening, form, end):
     words = [one(Kind.HTTP), address_of(listening), "--timeout", "60", "--format", form]
     with eagleray.running("check", *words, *flags) as process:
         progress = seen(process.stderr, "1 checked, 1 alive; ")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         output, rest = process.communicate()
     assert process.returncode == 130
     assert READERS[form](output) == [one(Kind.HTTP)]
     assert "outcomes: ok 1\n" in rest
     assert "interrupted" in rest
     assert "Traceback" not in progress + rest
+
+
+@pytest.mark.timeout(30)
+def test_a_worker_that_is_killed_is_no_success(eagleray, flags, one, listening):
+    words = [one(Kind.HTTP), address_of(listening), "--timeout", "60", "--format", "ndjson"]
+    with eagleray.running("check", *words, *flags) as process:
+        seen(process.stderr, "1 checked, 1 alive; ")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(children[-1]), signal.SIGKILL)
+        output, rest = process.communicate()
+    assert process.returncode == 1
+    assert READERS["ndjson"](output) == [one(Kind.HTTP)]
+    assert "endpoints not checked: 1" in rest
+
+
+def test_a_run_that_finds_no_judge_leaves_the_last_results(eagleray, one, tmp_path):
+    output = tmp_path / "alive.txt"
+    output.write_text("of the last run\n")
+    result = eagleray("check", one(Kind.HTTP), "--judge=http://127.0.0.1:1/", "--output", output)
+    assert (result.returncode, output.read_text()) == (3, "of the last run\n")
+
+
+@pytest.mark.parametrize("kind", [Kind.HTTP, None], ids=["something lives", "nothing lives"])
+def test_results_replace_the_last_ones(check, one, tmp_path, kind):
+    output = tmp_path / "alive.csv"
+    output.write_text("of the last run\n" * 99)
+    check(one(kind) if kind else "127.0.0.1:1", "--output", output, "--format", "csv")
+    header, *rows = output.read_text().splitlines()
+    assert (header.split(",")[0], len(rows)) == ("endpoint", 1 if kind else 0)
 
 
 @pytest.mark.timeout(30)
