@@ -8,12 +8,14 @@ import msgspec
 
 from eagleray.actors.ports import Key, Metrics, SinkPort
 from eagleray.actors.sink import StaleFence
+from eagleray.actors.sinks.base import StoreUnavailable
 from eagleray.pipelines import frontier as pure
 from eagleray.pipelines.leases import Acks
 from eagleray.pipelines.pipeline import Pipeline
 from eagleray.pipelines.tables import Row
 
 PAGE = 10_000  # rows of the store read at a time
+RETRY_SECONDS = 1.0  # between attempts to read them
 
 _decode_rows = msgspec.msgpack.Decoder(list[Row]).decode
 _decode_offer = msgspec.msgpack.Decoder(tuple[list[bytes], list[bytes]]).decode
@@ -105,10 +107,18 @@ class Frontier:
         )
         after: Key | None = None
         while True:
-            page, after = await self._sink.scan(self._pipeline.state_table.name, after, PAGE)
+            page, after = await self._page(after)
             frontier.restore(*self._pipeline.restore(_decode_rows(page)))
             if after is None:
                 return frontier
+
+    async def _page(self, after: Key | None) -> tuple[bytes, Key | None]:
+        """A page of the store's state; while it does not answer, this waits for it."""
+        while True:
+            try:
+                return await self._sink.scan(self._pipeline.state_table.name, after, PAGE)
+            except StoreUnavailable:  # the sink connects again, and says why it can't
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _fence(self, incarnation: int) -> int:
         """Register an incarnation newer than any before, and return it."""

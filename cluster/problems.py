@@ -14,6 +14,7 @@ from eagleray.pipelines.secrets import hide_in_header, hide_in_url
 Loc = tuple[str | int, ...]  # keys and indexes from the top to a value
 
 MAX_SHOWN = 80  # characters of a bad value that a message repeats
+PLACES = frozenset({"url", "judges", "stores"})  # where URLs stand, also those that are none
 
 
 def describe(errors: list[ErrorDetails], tree: Any, place: Callable[[Loc], str]) -> list[str]:
@@ -79,6 +80,6 @@ def without_secrets(value: Any, loc: Loc = ()) -> Any:
         return [without_secrets(item, (*loc, index)) for index, item in enumerate(value)]
     if "headers" in loc:
         return hide_in_header(str(loc[-1]), str(value))
-    if isinstance(value, str) and ("//" in value or "url" in loc or "judges" in loc):
+    if isinstance(value, str) and ("//" in value or not PLACES.isdisjoint(loc)):
         return hide_in_url(value)
     return value

@@ -1,6 +1,5 @@
 """Everything that can be configured, with units, bounds and defaults. `configuration` reads it."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +8,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from eagleray.actors.section import Section
 from eagleray.actors.sinks.log.log import INTERVAL, MAX_AGE, MAX_BYTES, SEGMENT_BYTES, Fsync
-from eagleray.actors.sinks.registry import KINDS, StoreUrl, parse_store
+from eagleray.actors.sinks.registry import KINDS, StoreUrl, parse_store, parse_stores
 from eagleray.actors.sources.base import DAY
 from eagleray.cluster.proxy_settings import HOUR, ProxiesSettings
 
@@ -81,12 +80,7 @@ class Settings(BaseSettings):
     @field_validator("stores")
     @classmethod
     def _are_stores(cls, stores: tuple[str, ...]) -> tuple[str, ...]:
-        names = Counter(parse_store(text, Path()).name for text in stores)
-        name, count = names.most_common(1)[0]
-        if count > 1:
-            raise ValueError(
-                f"{count} stores are called {name!r}: give one a name of its own by #NAME at its end"
-            )
+        parse_stores(stores, Path())
         return stores
 
     def store_urls(self) -> list[StoreUrl]:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -22,7 +22,7 @@ from eagleray.pipelines.tables import encode_batch, seal
 BEAT = 0.25  # seconds between rounds: an actor that was killed is back at work that much after it is back
 CALL_LIMIT = 60.0  # seconds for one round of answers; an actor's restart and recovery fit
 STOP_LIMIT = 15.0  # seconds for a clean end after an interrupt
-RECORD_LIMIT = 5.0  # seconds for that
+ANSWER_LIMIT = 5.0  # seconds, at the start and at the end, for the figures, and for the run's own row
 RECORD_EVERY = 60.0  # seconds between updates of the run's own row in the stores
 
 
@@ -78,14 +78,16 @@ class Supervisor:
             await self._unless_stopping(asyncio.sleep(BEAT))
 
     async def finish(self) -> None:
-        """Stop checkers, deliver what they have, and wait until the stores have it all."""
+        """Stop checkers, deliver what they have, and wait until the stores have it all.
+
+        Who does not answer in time is left: what a store lacks waits in the log, and the summary says so.
+        """
         stops = [checker.stop.remote() for checker in self._fleet.checkers]
-        await asyncio.wait_for(asyncio.gather(*stops, return_exceptions=True), STOP_LIMIT)
-        await self._look()
+        await within(STOP_LIMIT, asyncio.gather(*stops, return_exceptions=True))
+        await within(ANSWER_LIMIT, self._look())
         await self._record()
-        with suppress(TimeoutError):  # a slow store; what it lacks waits in the log, and the summary says so
-            await asyncio.wait_for(self._fleet.sink.flush.remote(or_fails=True), STOP_LIMIT)
-        await self._look()
+        await within(STOP_LIMIT, self._fleet.sink.flush.remote(or_fails=True))
+        await within(ANSWER_LIMIT, self._look())
 
     async def _unless_stopping(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work`, but leave it as soon as the run is to stop."""
@@ -98,16 +100,18 @@ class Supervisor:
             task.result()
 
     async def _beat(self) -> None:
-        """One round; an actor that is just coming back is met again in the next one."""
+        """One round; who is just coming back, or waits for its store, is met again in the next one."""
         try:
-            await asyncio.wait_for(self._round(), CALL_LIMIT)
+            # The frontier answers once it has read the first store: while that is down, this says so.
+            await within(CALL_LIMIT if self.progress.frontier else ANSWER_LIMIT, self._round())
         except RayActorError:
             return
         self._show(self.progress)
 
     async def _round(self) -> None:
-        fleet = self._fleet
+        fleet, progress = self._fleet, self.progress
         await asyncio.gather(*(checker.start.remote() for checker in fleet.checkers))
+        progress.sink = await fleet.sink.stats.remote()
         stats = await fleet.frontier.stats.remote()
         await fleet.collector.start.remote(stats.incarnation)
         await self._look()
@@ -129,23 +133,21 @@ class Supervisor:
     async def _record(self) -> None:
         """Put the run's row into the stores, as it is now."""
         progress = self.progress
+        if (frontier := progress.frontier) is None:  # it has not begun
+            return
         polls = progress.collector.polls if progress.collector else []
-        known, fence = (
-            (progress.frontier.known, progress.frontier.incarnation) if progress.frontier else (0, 0)
-        )
         row = (
             self._started_at,
             round(time.time(), 6),
             len(polls),
             sum(1 for poll in polls if poll.error),
-            known,
+            frontier.known,
             progress.checked,
             progress.outcomes["ok"],
             msgspec.json.encode(progress.outcomes).decode(),
         )
-        batch = encode_batch([seal(NAME, CYCLES, [row], fence)])
-        with suppress(TimeoutError):  # a disk that is full holds up every put; the figures come again
-            await asyncio.wait_for(self._fleet.sink.put.remote(batch), RECORD_LIMIT)
+        batch = encode_batch([seal(NAME, CYCLES, [row], frontier.incarnation)])
+        await within(ANSWER_LIMIT, self._fleet.sink.put.remote(batch))  # a full disk holds up every put
 
     def _settled(self) -> bool:
         """Every source was polled, and the frontier of this very life knows what they list."""
@@ -157,3 +159,9 @@ class Supervisor:
     def _done(self) -> bool:
         frontier = self.progress.frontier
         return self._settled() and frontier is not None and not frontier.due and not frontier.leased
+
+
+async def within(seconds: float, work: Awaitable[object]) -> None:
+    """Wait for `work`, but not longer; then it is cancelled."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(work, seconds)

@@ -20,7 +20,10 @@ def hide_in_url(url: str) -> str:
         _ = urlsplit(url).port
     except ValueError:  # a slash in a password, say: where the secret ends can't be told
         return HIDDEN
-    return _SECRET_PARAMETER.sub(rf"\1{HIDDEN}", _USERINFO.sub(rf"\1{HIDDEN}@", url))
+    shown = _USERINFO.sub(rf"\1{HIDDEN}@", url)
+    if "//" not in url and "@" in shown.removeprefix(f"{HIDDEN}@"):  # `redis:/user:password@host`
+        return HIDDEN
+    return _SECRET_PARAMETER.sub(rf"\1{HIDDEN}", shown)
 
 
 def hide_in_header(name: str, value: str) -> str:

@@ -1,5 +1,6 @@
 """Where a Redis is and how to connect to it; its errors as those of `Writer`."""
 
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ TLS_OPTIONS = {
     "ssl_keyfile",
     "ssl_password",
 }
+
+PARAMETER = re.compile("[a-z_]+")
 
 RIGHTS = "its user may not do this: docs/STORES.md has the rights that are needed"
 ADVICE: tuple[tuple[type[Exception], str], ...] = (
@@ -79,6 +82,8 @@ def parse_place(url: str) -> Place:
     prefix = parameters.pop("prefix", "")
     known = OPTIONS | TLS_OPTIONS if parts.scheme == "rediss" else OPTIONS
     if unknown := sorted(parameters.keys() - known):
+        if not all(map(PARAMETER.fullmatch, unknown)):
+            raise ValueError("a Redis URL has no such parameter; a ? in a password is written as %3F")
         tls = " (those of TLS need rediss://)" if TLS_OPTIONS.intersection(unknown) else ""
         raise ValueError(f"a Redis URL has no parameter {', '.join(unknown)}{tls}")
     if len(pairs) > len(dict(pairs)):

@@ -1,6 +1,8 @@
 """The stores that can be enabled: a new one is its file and an entry here."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import NamedTuple, cast
@@ -58,7 +60,8 @@ def parse_store(text: str, data: Path) -> StoreUrl:
     Raises:
         ValueError: no such kind, or no place; the message repeats nothing that may be secret.
     """
-    scheme, colon, rest = (f"sqlite:{data / DEFAULT_FILE}" if text == "sqlite" else text).partition(":")
+    default = f"sqlite:{quote(str(data / DEFAULT_FILE))}"
+    scheme, colon, rest = (default if text == "sqlite" else text).partition(":")
     if not colon or scheme not in SCHEMES:
         raise ValueError(
             f"a store is given as SCHEME://…, where SCHEME is one of: {', '.join(sorted(SCHEMES))}"
@@ -70,9 +73,38 @@ def parse_store(text: str, data: Path) -> StoreUrl:
     url = f"{scheme}:{address}"
     if KINDS[kind].files:
         url = f"{scheme}:{quote(str(path_of(url).absolute()))}"
-    elif not urlsplit(url).hostname:
+    elif not has_host(url):
         raise ValueError(f"a store of kind {kind} needs a host: {scheme}://HOST/…")
     return StoreUrl(kind, name or kind, url)
+
+
+def parse_stores(texts: Iterable[str], data: Path) -> list[StoreUrl]:
+    """Several stores, each with a name of its own.
+
+    Raises:
+        ValueError: as `parse_store`, or two have the same name.
+    """
+    stores = [parse_store(text, data) for text in texts]
+    [(name, count)] = Counter(store.name for store in stores).most_common(1)
+    if count > 1:
+        raise ValueError(
+            f"{count} stores are called {name!r}: give one a name of its own by #NAME at its end"
+        )
+    return stores
+
+
+def has_host(url: str) -> bool:
+    """Whether a URL names a host.
+
+    Raises:
+        ValueError: it can't be read; the message of `urlsplit` would repeat the password.
+    """
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:
+        raise ValueError(
+            "the URL of a store can't be read: what is special in its user or password is written as %XX"
+        ) from None
 
 
 def create_writer(store: StoreUrl) -> Writer:

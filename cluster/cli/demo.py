@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
 from eagleray.cluster.cli.console import Exit, Format, fail, note, print_json, row_writer
-from eagleray.cluster.cli.run import execute, exit_code, report, summarize
+from eagleray.cluster.cli.run import execute, exit_code, refuse_in_use, report, summarize
 
 if TYPE_CHECKING:
     from eagleray.cluster.proving_ground import Ready, Truth
@@ -77,14 +78,16 @@ def empty(directory: Path) -> None:
     """Empty the data directory: a demo begins at the beginning.
 
     Raises:
-        typer.Exit: it holds what a demo has not written, or can't be written.
+        typer.Exit: it holds what a demo has not written, or a demo is at work there, or can't be written.
     """
     marker = directory / ".eagleray-demo"
     try:
         if directory.exists() and any(directory.iterdir()) and not marker.exists():
             fail(f"{directory} is not a demo's, so it is not emptied", "Give another directory with --data.")
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
+        refuse_in_use(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        for path in directory.iterdir():  # not the directory: it may be a mount point, or a link
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         marker.touch()
     except OSError as error:
         fail(f"cannot write to {directory}: {error.strerror}", "Give another directory with --data.")
@@ -94,16 +97,18 @@ def stores_of(wanted: Sequence[str], data: Path) -> tuple[str, ...]:
     """The demo's own SQLite, from which the verdicts are read, and the stores wanted.
 
     Raises:
-        typer.Exit: one of them is no URL of a store.
+        typer.Exit: one of them is no URL of a store, or two have the same name.
     """
-    from eagleray.actors.sinks.registry import parse_store
+    from eagleray.actors.sinks.registry import parse_store, parse_stores
     from eagleray.cluster.paths import database
 
     try:
         names = [parse_store(text, data).name for text in wanted]
+        own = f"sqlite:{quote(str(database(data)))}#demo" if "sqlite" in names else "sqlite"
+        parse_stores([own, *wanted], data)
     except ValueError as error:
         fail(str(error))
-    return (f"sqlite:{database(data)}#demo" if "sqlite" in names else "sqlite", *wanted)
+    return (own, *wanted)
 
 
 def settings_for(ground: "Ready", data: Path, stores: tuple[str, ...]) -> "Settings":

@@ -1,7 +1,9 @@
 """`eagleray run`: the pipeline by the configuration, on a local Ray or a running cluster."""
 
+import os
 import sys
 from collections import Counter
+from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,6 +68,21 @@ def refuse_unusable(settings: "Settings") -> None:
         TemporaryFile(dir=settings.data_dir).close()
     except OSError as error:
         fail(f"cannot write to {settings.data_dir}: {error.strerror}", "Give a directory with --data.")
+    refuse_in_use(settings.data_dir)
+
+
+def refuse_in_use(data: Path) -> None:
+    """End the command where a run on this machine has the data directory."""
+    from eagleray.actors.sinks.log.log import LogLocked, take_lock
+    from eagleray.cluster.paths import log_dir
+
+    if log_dir(data).is_dir():
+        try:
+            os.close(take_lock(log_dir(data)))
+        except LogLocked as error:
+            fail(str(error), "Another run is at work there: give another directory with --data.")
+        except OSError as error:
+            fail(f"cannot write to {log_dir(data)}: {error.strerror}", "Give a directory with --data.")
 
 
 def prepare_stores(settings: "Settings") -> None:
@@ -75,10 +92,11 @@ def prepare_stores(settings: "Settings") -> None:
     from eagleray.cluster.stores import prepare
     from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 
-    for store in settings.store_urls():
+    for number, store in enumerate(settings.store_urls()):
+        then = "its rows wait in the log" if number else "the run waits for it: it goes on from what is there"
         try:
             if problem := prepare(store, schema_of(ProxyPipeline())):
-                note(f"store {store.name} does not answer, its rows wait in the log: {problem}")
+                note(f"store {store.name} does not answer, {then}: {problem}")
         except (SchemaMismatch, ValueError) as error:
             fail(f"store {store.name}: {error}")
 
@@ -91,7 +109,7 @@ def execute(settings: "Settings", once: bool) -> "Finished":
     from eagleray.cluster import runner
     from eagleray.cluster.progress import Display
 
-    with Display() as display:
+    with redirect_stdout(sys.stderr), Display() as display:  # Ray prints what its processes say to stdout
 
         def on_start(dashboard: str) -> None:
             display.say(f"Ray is up; dashboard: {dashboard or 'off'}")

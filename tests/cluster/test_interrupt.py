@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of `eagleray run`, and the second run that continues from the store."""
+"""Ctrl-C in the middle of `eagleray run`; the next one goes on from the store, and waits where it is down."""
 
 import json
 import os
@@ -17,6 +17,8 @@ import yaml
 from eagleray.cluster.cli.demo import compare, read_verdicts
 from eagleray.cluster.proving_ground import Ready, read_truth
 from eagleray.cluster.settings import Settings
+from tests.servers import postgresql
+from tests.servers.postgresql import MissingServer, PostgreSQL
 
 ENOUGH = 24  # endpoints recorded of 240: the middle of the run
 LIMIT = 60.0  # seconds until something must have happened
@@ -90,3 +92,47 @@ def test_second_interrupt_stops_at_once(config: Path, tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=LIMIT)
     assert process.returncode == 130
+
+
+@pytest.fixture
+def down() -> Iterator[PostgreSQL]:
+    """A server with a database, and nobody there."""
+    try:
+        with postgresql.started() as server:
+            server.sql("CREATE DATABASE pool")
+            server.kill()
+            yield server
+    except MissingServer as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def waiting(config: Path, down: PostgreSQL) -> Iterator[subprocess.Popen[str]]:
+    """A run whose only store is down."""
+    settings = yaml.safe_load(config.read_text()) | {"stores": [down.url("pool")]}
+    config.write_text(yaml.safe_dump(settings))
+    with running(config, "--once") as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        assert any("store postgresql does not answer, the run waits for it" in line for line in lines)
+        assert any("store postgresql: " in line for line in lines)
+        yield process
+
+
+def test_a_run_waits_for_the_store_that_it_goes_on_from(
+    waiting: subprocess.Popen[str], down: PostgreSQL
+) -> None:
+    down.start()
+    output, progress = waiting.communicate(timeout=2 * LIMIT)
+    assert waiting.returncode == 0, progress
+    summary = json.loads(output)
+    assert summary["checked"] == int(down.sql("SELECT count(*) FROM proxies", "pool")) == 240
+    assert "Traceback" not in progress
+
+
+def test_interrupt_while_a_run_waits_for_its_store(waiting: subprocess.Popen[str]) -> None:
+    os.killpg(waiting.pid, signal.SIGINT)
+    output, progress = waiting.communicate(timeout=LIMIT)
+    assert waiting.returncode == 130, progress
+    assert json.loads(output)["checked"] == 0
+    assert "Traceback" not in progress

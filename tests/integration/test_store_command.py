@@ -130,7 +130,7 @@ def place(request, tmp_path) -> Callable[[str], Place]:
 def run(tmp_path, monkeypatch):
     """Run a command with a data directory of its own."""
     monkeypatch.setenv("EAGLERAY_DATA_DIR", str(tmp_path / "data"))
-    app = build(["store", "log", "pool"])
+    app = build(["store", "log", "pool", "demo"])
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
 
 
@@ -197,6 +197,42 @@ def test_restoring_sets_aside_what_the_store_refuses(run, place, tmp_path):
     [letter] = (log_dir(tmp_path / "data") / "dead-letters" / "postgresql.ndjson").read_text().splitlines()
     assert json.loads(letter)["row"]["ip"] == "192.0.2.2"
     assert len(new.contents()[1]) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:[SECRET]@127.0.0.1/db",
+        "clickhouse://user:SECRET\u2100@127.0.0.1/db",
+        "redis://user:abc?SECRET@127.0.0.1/0",
+        "redis:/user:SECRET@127.0.0.1",
+        "postgresql:user:SECRET@127.0.0.1/db",
+    ],
+    ids=["brackets", "no character of a host", "question mark", "one slash", "no slash"],
+)
+@pytest.mark.parametrize("words", [["store", "check"], ["list"], ["log", "replay"], ["demo"]], ids=" ".join)
+def test_a_misspelt_url_is_refused_and_not_repeated(run, url, words):
+    result = run(*words, "--store", url)
+    assert result.exit_code in (1, 2)
+    assert isinstance(result.exception, SystemExit)  # no other
+    assert "SECRET" not in result.stderr + result.stdout
+
+
+def test_a_demo_with_two_stores_of_one_name_is_refused_and_repeats_no_password(run):
+    urls = [f"redis://:SECRET@127.0.0.1/{number}" for number in range(2)]
+    result = run("demo", "--store", urls[0], "--store", urls[1])
+    assert result.exit_code == 2
+    assert "2 stores are called 'redis'" in result.stderr
+    assert "SECRET" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["q%20x", "q#1", "q?x=1", "q [x]"])
+def test_a_data_directory_of_any_name(run, tmp_path, name):
+    data = tmp_path / name
+    data.mkdir()
+    assert outcome(run("store", "migrate", "--store", "sqlite", "--data", data, "--json"))["error"] == ""
+    assert database(data).exists()
+    assert run("list", "--data", data).exit_code == 1  # nothing lives there, and no error
 
 
 def test_restoring_keeps_what_is_newer(run, tmp_path):

@@ -58,6 +58,22 @@ class Append:
         self.answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
+def take_lock(directory: Path) -> int:
+    """The lock of a log's directory, as a descriptor: closing it gives it back.
+
+    Raises:
+        LogLocked: another process has it.
+        OSError: the directory cannot be written.
+    """
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise LogLocked(f"another process has the log in {directory} open") from error
+    return lock
+
+
 class Log:
     """An open log directory; one at a time, held by a lock. Appends come from one event loop.
 
@@ -110,15 +126,11 @@ class Log:
             OSError: the directory cannot be written.
         """
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)  # payloads may hold secrets
-        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = take_lock(directory)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return cls(
                 directory, lock, Segments(directory, max_bytes, max_age), fsync, interval, segment_bytes
             )
-        except BlockingIOError as error:
-            os.close(lock)
-            raise LogLocked(f"another process has the log in {directory} open") from error
         except OSError:
             os.close(lock)
             raise
