@@ -5,7 +5,8 @@ import re
 
 import msgspec
 
-from eagleray.pipelines.proxies.judges.base import Kind, Seen, canonical, holds, names_of
+from eagleray.pipelines.addresses import canonical
+from eagleray.pipelines.proxies.judges.base import Kind, Seen, forwarded_for
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.proof import known_page, prove
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
@@ -24,6 +25,11 @@ class EaglerayAnswer(msgspec.Struct):
     session: str = ""
     key: str = ""
 
+    @property
+    def route(self) -> list[str]:
+        """See `Kind.seen`."""
+        return [*forwarded_for(self.headers), canonical(self.client)]
+
 
 decode = msgspec.json.Decoder(EaglerayAnswer).decode
 
@@ -38,10 +44,7 @@ class Eagleray(Kind):
         answer = decode(body)
         if not SESSION.fullmatch(answer.session) or not answer.key:
             raise ValueError("no session")
-        self.own = frozenset({canonical(answer.client)})
-        self.baseline = names_of(answer.headers)
-        if not holds(answer.headers, self.own):
-            self.plain = answer.headers
+        self.learn(answer.route, answer.headers, answer.headers)
         self.session, self._key = answer.session, bytes.fromhex(answer.key)
 
     def read(self, body: bytes, nonce: str) -> Seen:
@@ -50,7 +53,9 @@ class Eagleray(Kind):
         proven = hmac.compare_digest(answer.proof.encode(), prove(self._key, nonce).encode())
         if answer.nonce != nonce or not proven:
             raise ProbeFailed(Outcome.NOT_A_PROXY, "the judge's proof is missing or wrong")
-        return Seen(canonical(answer.client), [] if answer.headers == self.plain else answer.headers)
+        if answer.headers == self.plain:
+            return Seen(canonical(answer.client), [])
+        return self.seen(answer.route, answer.headers)
 
     def known_page(self, nonce: str) -> bytes:
         """What the judge serves as its known page for `nonce`."""
