@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from eagleray.pipelines.proxies.judging import Judge, Judged, JudgeError, JudgeUrl, parse_judge_url
 from eagleray.pipelines.proxies.model import Anonymity
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.proof import known_page, prove, session_key
+from eagleray.pipelines.proxies.proof import VERSION, known_page, prove, session_key
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 from eagleray.pipelines.proxies.protocols.http1 import Answer
 
@@ -19,7 +19,7 @@ HEADERS = [["Host", "judge.example"], ["User-Agent", "Mozilla/5.0"], ["Accept", 
 
 def eagleray(**fields) -> bytes:
     return json.dumps(
-        {"judge": "eagleray", "version": 1, "client": EXIT, "headers": HEADERS, **fields}
+        {"judge": "eagleray", "version": VERSION, "client": EXIT, "headers": HEADERS, **fields}
     ).encode()
 
 
@@ -32,8 +32,12 @@ def echoed(nonce: str, **fields) -> bytes:
     return httpbin(url=f"http://judge.example/get?n={nonce}", **fields)
 
 
+def proof(nonce: str, key: bytes = KEY, client: str = EXIT, headers=HEADERS) -> str:
+    return prove(key, nonce, client, headers)
+
+
 def proven(nonce: str, **fields) -> bytes:
-    return eagleray(nonce=nonce, proof=prove(KEY, nonce), **fields)
+    return eagleray(nonce=nonce, proof=proof(nonce, **fields), **fields)
 
 
 def our_judge(client: str = OURS) -> Judge:
@@ -85,6 +89,11 @@ NO_JUDGES = {
 def test_what_is_no_judge_is_refused(status, body):
     with pytest.raises(JudgeError):
         Judge(URL, "192.0.2.1", Answer(status, body))
+
+
+def test_a_judge_of_another_version_is_refused_and_why_is_said():
+    with pytest.raises(JudgeError, match=r"version 1, not 2: update"):
+        Judge(URL, "192.0.2.1", Answer(200, eagleray(session="s1", key=KEY.hex(), version=1)))
 
 
 # Reading answers that came through a proxy
@@ -252,6 +261,11 @@ def test_a_judge_on_the_internet_that_does_not_tell_our_address_there_is_refused
         Judge(URL, "8.8.8.8", Answer(200, httpbin(origin=FRONT)))
 
 
+def test_an_answer_that_was_only_written_down_anew_keeps_its_proof():
+    body = json.dumps(json.loads(proven("s1.a")), indent=2, sort_keys=True).encode()
+    assert our_judge().read(Answer(200, body), "s1.a", PROXY) == Judged(Anonymity.ELITE, EXIT)
+
+
 def test_a_proxy_on_our_own_address_leaks_nothing_by_its_exit():
     assert (
         our_judge().read(Answer(200, proven("s1.a", client=OURS)), "s1.a", OURS).anonymity is Anonymity.ELITE
@@ -277,10 +291,14 @@ def test_the_nonce_may_stand_anywhere_in_the_query():
 
 FORGED_EAGLERAY = {
     "wrong proof": eagleray(nonce="s1.a", proof="0" * 32),
-    "proof with another key": eagleray(nonce="s1.a", proof=prove(b"", "s1.a")),
+    "proof with another key": eagleray(nonce="s1.a", proof=proof("s1.a", b"")),
     "proof not ASCII": eagleray(nonce="s1.a", proof="ä"),
     "replayed nonce": proven("s1.before"),
-    "replayed proof under our nonce": eagleray(nonce="s1.a", proof=prove(KEY, "s1.before")),
+    "replayed proof under our nonce": eagleray(nonce="s1.a", proof=proof("s1.before")),
+    "another client": eagleray(nonce="s1.a", proof=proof("s1.a", client=OURS)),
+    "a header less": eagleray(nonce="s1.a", proof=proof("s1.a"), headers=HEADERS[1:]),
+    "a header more": eagleray(nonce="s1.a", proof=proof("s1.a"), headers=[*HEADERS, ["X-A", "b"]]),
+    "a header's value": eagleray(nonce="s1.a", proof=proof("s1.a"), headers=[["Host", "x"], *HEADERS[1:]]),
     "right shape, no nonce": eagleray(),
     "the direct answer": eagleray(session="s1", key=KEY.hex()),
     "page that echoes the query": b"<html>You searched for n=s1.a</html>",
@@ -351,7 +369,7 @@ def test_any_page_is_not_the_judges(body):
 CONFIRMATIONS = {
     "as it was": (proven("s1.a", client=OURS), True),
     "we come from elsewhere": (proven("s1.a"), True),
-    "another secret": (eagleray(nonce="s1.a", proof=prove(b"another", "s1.a"), client=OURS), False),
+    "another secret": (eagleray(nonce="s1.a", proof=proof("s1.a", b"another", OURS), client=OURS), False),
     "another page": (b"<html>", False),
 }
 
