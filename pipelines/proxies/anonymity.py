@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from eagleray.pipelines.addresses import canonical
 from eagleray.pipelines.proxies.model import Anonymity
@@ -43,6 +44,7 @@ PROXY_PREFIXES = ("proxy-", "x-forwarded", "x-proxy-", "x-proxyuser-", "http-x-f
 
 # IPv6 in any spelling: at least two colons, IPv4 perhaps at the end. At most as long as one with a port.
 COLON_GROUPS = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f.]{0,15}){2,8}")
+MAX_SPELLED = 64  # of one answer's that are parsed: a hostile page of 64 KiB holds thousands
 
 
 class OwnAddresses:
@@ -64,7 +66,8 @@ class OwnAddresses:
         """
         if self._canonical.search(text):
             return True
-        return any(self._hold(spelled) for spelled in COLON_GROUPS.findall(text))
+        spelled = islice(COLON_GROUPS.finditer(text), MAX_SPELLED)
+        return any(self._hold(match[0]) for match in spelled)
 
     def _hold(self, spelled: str) -> bool:
         """True for one of ours, or one with a port behind its last colon, as Java writes it."""
@@ -83,7 +86,7 @@ def parsed(text: str) -> str | None:
 
 def leaks(headers: Headers, own: OwnAddresses) -> bool:
     """True where our address stands in a header; in `Host` it is the judge's, which may be on our machine."""
-    return any(own.stand_in(value) for name, value in headers if name.lower() != "host")
+    return own.stand_in("\n".join(value for name, value in headers if name.lower() != "host"))
 
 
 def entry_counts(headers: Headers) -> Counter[str]:

@@ -1,5 +1,6 @@
 import pytest
 
+from eagleray.pipelines.proxies import anonymity
 from eagleray.pipelines.proxies.anonymity import OwnAddresses, classify, entry_counts
 from eagleray.pipelines.proxies.model import Anonymity
 
@@ -125,6 +126,19 @@ def test_an_entry_more_than_reaches_the_judge_anyway_is_a_proxys(added):
 )
 def test_our_address_in_ipv6(value, expected):
     assert level([("Forwarded", value)], own=["2001:db8::7"]) is expected
+
+
+def test_what_a_hostile_page_makes_us_parse_is_bounded(monkeypatch):
+    parsed = []
+    monkeypatch.setattr(anonymity, "canonical", lambda text: parsed.append(text) or text)
+    assert level([("X-Note", "1::1, " * 5000)] * 2) is Anonymity.ELITE
+    assert len(parsed) == 2 * anonymity.MAX_SPELLED
+
+
+def test_values_of_two_headers_make_no_address():
+    assert level([("X-A", "198.51.100"), ("X-B", ".7"), ("X-C", "::ffff:c633"), ("X-D", ":6407")]) is (
+        Anonymity.ELITE
+    )
 
 
 def test_either_of_our_addresses_is_a_leak():
