@@ -100,12 +100,14 @@ class Server:
 
     def reply(self, received: bytes, client: str) -> bytes | None:
         """The answer to what a client has sent so far; None while that may still become a head."""
+        received = received.removeprefix(b"\r\n")  # an empty line before it is allowed, RFC 9112 section 2.2
         end = received.find(b"\r\n\r\n")
         if 0 <= end <= MAX_HEAD:
             return self._reply(received[:end], client)
         if len(received) > MAX_HEAD:
             return error(HTTPStatus.BAD_REQUEST, "head too long")
-        if not received[:1].isalpha():  # a SOCKS or TLS hello never ends as a head does
+        begun = received not in {b"", b"\r"}
+        if begun and not received[:1].isalpha():  # a SOCKS or TLS hello never ends as a head does
             return error(HTTPStatus.BAD_REQUEST, "not HTTP")
         return None
 

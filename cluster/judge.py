@@ -15,12 +15,11 @@ from urllib.parse import parse_qs
 import msgspec
 
 from eagleray.cluster.http_server import BACKLOG, Request, Server, error, response, stop_signals
-from eagleray.pipelines.proxies.proof import known_page, prove, session_key, session_of
+from eagleray.pipelines.proxies.proof import VERSION, known_page, prove, session_key, session_of
 
 SECRET_BYTES = 32  # as long as the HMAC's output, RFC 2104 section 3
 NONCE = re.compile(r"[A-Za-z0-9._~-]{1,128}")  # unreserved characters, so that no proxy re-encodes them
 MAX_FIELDS = 100  # of a query that `/get` takes apart
-VERSION = 1
 
 encode = msgspec.json.Encoder().encode
 
@@ -54,7 +53,7 @@ class Judge:
         return {**common(client), "session": session, "key": key, "headers": request.headers}
 
     def _proof(self, request: Request, client: str, nonce: str) -> dict[str, object]:
-        proof = prove(session_key(self._secret, session_of(nonce)), nonce)
+        proof = prove(session_key(self._secret, session_of(nonce)), nonce, client, request.headers)
         return {**common(client), "nonce": nonce, "proof": proof, "headers": request.headers}
 
 

@@ -1,10 +1,10 @@
-"""Which addresses may be dialled: global ones, and the ranges that the user allows."""
+"""Which addresses may be dialled: global ones, and the ranges that the user allows; their one spelling."""
 
 import re
 from bisect import bisect
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
 Span = tuple[int, int]  # first and last
@@ -44,6 +44,20 @@ IPV6_UNICAST = IPv6Network("2000::/3")
 # Not globally reachable by the IANA special-purpose registries, but so to the `ipaddress` of some Pythons.
 IPV6_6TO4 = IPv6Network("2002::/16")  # carries any IPv4 address; deprecated by RFC 7526
 DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637
+
+
+def canonical(text: str) -> str:
+    """A literal address in its canonical form; IPv4 out of IPv6, as dual-stack servers see it.
+
+    Raises:
+        ValueError: `text` is not an address, or one with a zone: any text may stand there.
+    """
+    if IPV4.fullmatch(text):
+        return text
+    if "%" in text:
+        raise ValueError("an address with a zone")
+    address = ip_address(text)
+    return str((isinstance(address, IPv6Address) and address.ipv4_mapped) or address)
 
 
 @lru_cache(maxsize=1024)

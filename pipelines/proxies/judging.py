@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from eagleray.pipelines.addresses import is_global
-from eagleray.pipelines.proxies.anonymity import classify, own_address_pattern
+from eagleray.pipelines.proxies.anonymity import OwnAddresses, classify
 from eagleray.pipelines.proxies.judges import recognized
 from eagleray.pipelines.proxies.judges.base import UNREADABLE, JudgeError, Seen
 from eagleray.pipelines.proxies.judges.eagleray import Eagleray
@@ -31,7 +31,7 @@ class Judged(msgspec.Struct):
     """What a judge saw of one request through a proxy; no level where the judge tells no headers."""
 
     anonymity: Anonymity | None
-    exit_ip: str
+    exit_ip: str  # empty where the judge can't tell
 
 
 class JudgeUrl(msgspec.Struct, frozen=True):
@@ -95,7 +95,7 @@ class Judge:
         """Learn kind, own address and headers from the direct answer of `address`.
 
         Raises:
-            JudgeError: the answer is of no known kind.
+            JudgeError: the answer is of no known kind, or does not tell who we are.
         """
         self.url = url
         self.target = Target(address, url.port)
@@ -103,6 +103,9 @@ class Judge:
             raise JudgeError(f"it answers with status {direct.status}")
         self._kind = recognized(direct.body)
         self.own = self._kind.own  # our addresses, as this judge sees them
+        if is_global(address) and not any(map(is_global, self.own)):
+            seen = f"it sees us at {', '.join(self.own)}, which is no global address"
+            raise JudgeError(f"{seen}: a front end of its own must append to X-Forwarded-For whom it serves")
         self._own: frozenset[str] = frozenset()  # as all judges see them
         self.share_own(self.own)
         ours = isinstance(self._kind, Eagleray)
@@ -118,7 +121,7 @@ class Judge:
         if addresses == self._own:
             return
         self._own = addresses
-        self._own_pattern = own_address_pattern(addresses)
+        self._own_addresses = OwnAddresses(addresses)
         self._own_is_global = any(map(is_global, addresses))
 
     def nonce(self, random: str) -> str:
@@ -143,7 +146,7 @@ class Judge:
             seen = self._seen(answer, nonce)
         except ProbeFailed:
             return False
-        if len(self.own) < MAX_OWN:
+        if seen.client and len(self.own) < MAX_OWN:
             self.own |= {seen.client}
         return True
 
@@ -166,7 +169,7 @@ class Judge:
             return None
         if not seen.headers:
             return Anonymity.ELITE
-        own = own_address_pattern(self._own | {local}) if local else self._own_pattern
+        own = OwnAddresses(self._own | {local}) if local else self._own_addresses
         return classify(seen.headers, own, self._kind.baseline)
 
     def refuse_tampered(self, answer: Answer, nonce: str) -> None:

@@ -69,6 +69,7 @@ class Relay:
 
     def __init__(self, judge):
         self._judge = (judge.hostname, judge.port)
+        self.rewrite = lambda answer: answer
         self.requests = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = address_of(self._listener)
@@ -83,8 +84,7 @@ class Relay:
             with client, socket.create_connection(self._judge, timeout=5) as judge:
                 self.requests.append(request := client.recv(65536))
                 judge.sendall(request)
-                while chunk := judge.recv(65536):
-                    client.sendall(chunk)
+                client.sendall(self.rewrite(b"".join(iter(lambda: judge.recv(65536), b""))))
 
     def close(self):
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -179,6 +179,18 @@ def test_depth(check, relay, depth, requests):
     result = check(relay.address, "--type", "http", "--depth", depth)
     assert len(relay.requests) == requests
     assert rows(result)[0]["confirmed"] is (depth == "full")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b'"client":"127.0.0.1"', b'"client":"127.0.0.2"'), (b'"Mozilla/5.0"', b'"Mozilla/6.0"')],
+    ids=["client", "headers"],
+)
+def test_who_rewrites_what_our_judge_saw_is_no_proxy(check, relay, old, new):
+    assert rows(check(relay.address, "--type", "http"))[0]["outcome"] == "ok"
+    relay.rewrite = lambda answer: answer.replace(old, new)
+    row = rows(check(relay.address, "--type", "http", "--all"))[0]
+    assert (row["outcome"], row["exit_ip"]) == ("not_a_proxy", None)
 
 
 def test_configuration_is_used_where_it_is_named(eagleray, ground, relay, tmp_path):

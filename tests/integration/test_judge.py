@@ -52,8 +52,20 @@ REQUEST = b"GET /?n=0011.22 HTTP/1.1\r\nHost: j\r\nX-Test: 1\r\n\r\n"
 
 @pytest.mark.parametrize(
     "chunks",
-    [[REQUEST], [REQUEST[at : at + 1] for at in range(len(REQUEST))], [REQUEST + b"GET / HTTP/1.1\r\n\r\n"]],
-    ids=["whole", "byte by byte", "with a second request behind it"],
+    [
+        [REQUEST],
+        [REQUEST[at : at + 1] for at in range(len(REQUEST))],
+        [REQUEST + b"GET / HTTP/1.1\r\n\r\n"],
+        [b"\r\n" + REQUEST],
+        [b"\r", b"\n", REQUEST],
+    ],
+    ids=[
+        "whole",
+        "byte by byte",
+        "with a second request behind it",
+        "behind an empty line",
+        "behind an empty line, byte by byte",
+    ],
 )
 def test_one_request_gets_one_answer_and_the_connection_ends(address, chunks):
     answer = talk(address, *chunks)
@@ -68,12 +80,21 @@ def test_one_request_gets_one_answer_and_the_connection_ends(address, chunks):
     [
         (b"\x05\x01\x00", 400),
         (b"\x16\x03\x01", 400),
-        (b"\r\n", 400),
+        (b"\r\n\r\n", 400),
+        (b"\rGET / HTTP/1.1\r\n\r\n", 400),
         (b"GET / FTP\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 16384, 400),
         (b"POST / HTTP/1.1\r\n\r\n", 405),
     ],
-    ids=["SOCKS5 hello", "TLS hello", "empty line", "no HTTP", "head too long", "POST"],
+    ids=[
+        "SOCKS5 hello",
+        "TLS hello",
+        "empty lines",
+        "half an empty line",
+        "no HTTP",
+        "head too long",
+        "POST",
+    ],
 )
 def test_bad_requests_get_an_answer_at_once(address, request_, status):
     assert talk(address, request_).startswith(b"HTTP/1.1 %d " % status)

@@ -221,6 +221,22 @@ async def test_a_kind_that_tells_no_headers_leaves_the_level_open(reports_of, wo
     assert (report.alive, report.anonymity, report.exit_ip) == (True, None, truth.exit_ip)
 
 
+@pytest.mark.parametrize("path", ["", "get?show_env=1"], ids=["ours", "httpbin"])
+async def test_a_judge_behind_a_front_end_sees_what_one_without_sees(reports_of, world, path):
+    real = Judge(b"secret" * 6)
+
+    def answer(request, client):
+        """As behind nginx with $proxy_add_x_forwarded_for, on another machine than the judge's."""
+        others = [header for header in request.headers if header[0].lower() != "x-forwarded-for"]
+        forwarded = ", ".join([*request.values("x-forwarded-for"), client])
+        added = [*others, ("X-Real-IP", client), ("X-Forwarded-For", forwarded)]
+        return real.answer(request._replace(headers=added), "10.1.1.1")
+
+    live = {address: truth for address, truth in world.items() if truth.alive}
+    async with served(answer) as url:
+        assert_true(live, await reports_of(live, url + path))
+
+
 async def test_tampering_is_kept_as_evidence(reports_of, world, judge_processes):
     (judge,) = await judge_processes(1)
     address = next(a for a, truth in world.items() if truth.kind is Kind.INJECTOR)

@@ -13,11 +13,13 @@ def recognized(body: bytes) -> Kind:
     """The kind of the judge that answers directly with `body`.
 
     Raises:
-        JudgeError: none knows it.
+        JudgeError: none knows it, or the one that does has no use for it.
     """
     for kind in KINDS:
         try:
             return kind(body)
+        except JudgeError:
+            raise
         except UNREADABLE:
             continue
     raise JudgeError(f"its answer is of no known kind ({', '.join(kind.name for kind in KINDS)})")

@@ -7,7 +7,8 @@ QUERY_STRING.
 import re
 from html import unescape
 
-from eagleray.pipelines.proxies.judges.base import Kind, Seen, canonical, insist_on, names_of
+from eagleray.pipelines.addresses import canonical
+from eagleray.pipelines.proxies.judges.base import Headers, Kind, Seen, forwarded_for, insist_on
 
 TAG = re.compile(r"<[^<>]*>")
 NAME = re.compile(r"[A-Z][A-Z0-9_-]*")  # some write HTTP_USER-AGENT
@@ -22,8 +23,7 @@ class Azenv(Kind):
     def __init__(self, body: bytes) -> None:
         """Learn our address; a page that would not show the nonce is of no use."""
         found = variables(body)
-        self.own = frozenset({canonical(found.get("REMOTE_ADDR", ""))})
-        self.baseline = names_of(headers_of(found))
+        self.learn(*told(found))
         if "REQUEST_URI" not in found and "QUERY_STRING" not in found:
             raise ValueError("no REQUEST_URI and no QUERY_STRING")
 
@@ -32,7 +32,7 @@ class Azenv(Kind):
         found = variables(body)
         query = found.get("QUERY_STRING") or found.get("REQUEST_URI", "").partition("?")[2]
         insist_on(nonce, query)
-        return Seen(canonical(found.get("REMOTE_ADDR", "")), headers_of(found))
+        return self.seen(*told(found))
 
 
 def variables(body: bytes) -> dict[str, str]:
@@ -45,10 +45,15 @@ def variables(body: bytes) -> dict[str, str]:
     return found
 
 
-def headers_of(found: dict[str, str]) -> list[tuple[str, str]]:
-    """The variables that are headers, by the headers' names."""
-    return [
+def told(found: dict[str, str]) -> tuple[list[str], Headers]:
+    """The route (see `Kind.seen`), and the variables that are headers, by the headers' names.
+
+    Raises:
+        ValueError: there is no address.
+    """
+    headers = [
         (name.removeprefix(HEADER).replace("_", "-"), value)
         for name, value in found.items()
         if name.startswith(HEADER)
     ]
+    return [*forwarded_for(headers), canonical(found.get("REMOTE_ADDR", ""))], headers

@@ -1,17 +1,20 @@
 """What every kind of judge has in common."""
 
 from abc import ABC, abstractmethod
-from ipaddress import IPv6Address, ip_address
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
 
-from eagleray.pipelines.addresses import IPV4
+from eagleray.pipelines.addresses import canonical
+from eagleray.pipelines.proxies.anonymity import OwnAddresses, entry_counts, leaks, parsed
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 
 # What decoding makes of a hostile page: wrong JSON, types, UTF-8 or addresses, and nesting without end.
 UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+
+FORWARDED_FOR = "x-forwarded-for"
 
 
 class JudgeError(ValueError):
@@ -22,7 +25,7 @@ Headers = list[tuple[str, str]]
 
 
 class Seen(msgspec.Struct):
-    """What reached a judge: the client's address, and the headers.
+    """What reached a judge: the client's address, empty where that can't be told, and the headers.
 
     No headers where those of our direct request came, which tell nothing; None where the kind tells none.
     """
@@ -37,10 +40,9 @@ class Kind(ABC):
     name: ClassVar[str]
     session = ""  # what a nonce has to begin with, where the kind wants that
     own: frozenset[str]  # our addresses, as the judge sees them
-    baseline: frozenset[str] = frozenset()  # headers that reach it without a proxy, in lower case
-    plain: object = (
-        None  # all headers of our direct request as `read` decodes them; None if they hold our address
-    )
+    hops = 1  # entries in the route of a direct request: more than one behind front ends of the judge's own
+    baseline: Mapping[str, int] = {}  # entries of the headers that reach it without a proxy, by name
+    plain: object = None  # headers of a direct request as `read` decodes them; None where it can't skip them
 
     @abstractmethod
     def __init__(self, body: bytes) -> None:
@@ -59,6 +61,33 @@ class Kind(ABC):
             one of `UNREADABLE`: it is not of this kind.
         """
 
+    def learn(self, route: list[str], headers: Headers, plain: object = None) -> None:
+        """Take what is told of a direct request for what comes without a proxy; `route` as for `seen`.
+
+        Raises:
+            ValueError: the route does not begin with an address: ours.
+        """
+        self.hops = len(route)
+        self.own = frozenset({canonical(route[0])})
+        others = without_forwarded_for(headers)
+        self.baseline = entry_counts(others)
+        if self.hops == 1 and not leaks(others, OwnAddresses(self.own)):
+            self.plain = plain
+
+    def seen(self, route: list[str], headers: Headers) -> Seen:
+        """What a proxy and its exit make of a request.
+
+        `route` has the entries of X-Forwarded-For, then who connected to the judge. Its end, as long as a
+        direct request's route, is the word of the judge and its front ends; what stands before is the
+        client's, who can say anything. What is no address where the exit should stand was said by a proxy.
+        """
+        at = len(route) - self.hops
+        exit_ip = (parsed(route[at]) or "") if at >= 0 else ""
+        said = route[: max(0, at if exit_ip else at + 1)]
+        return Seen(
+            exit_ip, [*without_forwarded_for(headers), *(("X-Forwarded-For", entry) for entry in said)]
+        )
+
 
 def insist_on(nonce: str, query: str) -> None:
     """Insist on the nonce as a field `n` of the query that the judge saw.
@@ -70,25 +99,12 @@ def insist_on(nonce: str, query: str) -> None:
         raise ProbeFailed(Outcome.NOT_A_PROXY, "the nonce did not come back")
 
 
-def holds(headers: Headers, own: frozenset[str]) -> bool:
-    """True where one of our addresses stands in a header, as behind a judge's own front end."""
-    return any(address in value for _, value in headers for address in own)
+def forwarded_for(headers: Headers) -> list[str]:
+    """The entries of X-Forwarded-For, in the order in which they were added."""
+    values = [value for name, value in headers if name.lower() == FORWARDED_FOR]
+    return [entry.strip() for value in values for entry in value.split(",")]
 
 
-def names_of(headers: Headers) -> frozenset[str]:
-    """The names of headers in lower case."""
-    return frozenset(name.lower() for name, _ in headers)
-
-
-def canonical(text: str) -> str:
-    """A literal address in its canonical form; IPv4 out of IPv6, as dual-stack servers see it.
-
-    Raises:
-        ValueError: `text` is not an address, or one with a zone: any text may stand there.
-    """
-    if IPV4.fullmatch(text):
-        return text
-    if "%" in text:
-        raise ValueError("an address with a zone")
-    address = ip_address(text)
-    return str((isinstance(address, IPv6Address) and address.ipv4_mapped) or address)
+def without_forwarded_for(headers: Headers) -> Headers:
+    """All headers but X-Forwarded-For."""
+    return [(name, value) for name, value in headers if name.lower() != FORWARDED_FOR]

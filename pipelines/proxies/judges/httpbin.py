@@ -1,8 +1,12 @@
-"""Judges like httpbin's `/get`: headers, origin and URL as JSON. The nonce comes back in the URL."""
+"""Judges like httpbin's `/get`: headers, origin and URL as JSON. The nonce comes back in the URL.
+
+httpbin itself hides `Via`, `X-Real-Ip`, `X-Forwarded-For` and others unless `show_env` stands in the query.
+"""
 
 import msgspec
 
-from eagleray.pipelines.proxies.judges.base import Kind, Seen, canonical, holds, insist_on, names_of
+from eagleray.pipelines.addresses import IPV4
+from eagleray.pipelines.proxies.judges.base import Kind, Seen, forwarded_for, insist_on
 
 
 class HttpbinAnswer(msgspec.Struct):
@@ -18,11 +22,17 @@ class HttpbinAnswer(msgspec.Struct):
         return [(name, v if isinstance(v, str) else ", ".join(v)) for name, v in self.headers.items()]
 
     @property
-    def origins(self) -> list[str]:
-        """The addresses in `origin`: those of `X-Forwarded-For`, then the peer's."""
-        if "," not in self.origin:
-            return [self.origin]
-        return [part.strip() for part in self.origin.split(",") if part.strip()]
+    def route(self) -> list[str]:
+        """See `Kind.seen`; an empty entry at the end where nothing tells who connected.
+
+        Some give the peer as `origin`, some X-Forwarded-For and then the peer, and httpbin either one: with
+        X-Forwarded-For, even a client's own, it hides the peer.
+        """
+        origins = [origin.strip() for origin in self.origin.split(",")]
+        forwarded = forwarded_for(self.pairs)
+        if len(origins) > len(forwarded):
+            return origins
+        return [*forwarded, "" if origins[-1] in forwarded else origins[-1]]
 
 
 decode = msgspec.json.Decoder(HttpbinAnswer).decode
@@ -34,21 +44,14 @@ class Httpbin(Kind):
     name = "httpbin"
 
     def __init__(self, body: bytes) -> None:
-        """Learn our addresses; without one the answer says nothing of a client."""
+        """Learn our address; without one the answer says nothing of a client."""
         answer = decode(body)
-        self.own = frozenset(canonical(origin) for origin in answer.origins)
-        self.baseline = names_of(answer.pairs)
-        if not self.own:
-            raise ValueError("no origin")
-        if not holds(answer.pairs, self.own):
-            self.plain = answer.headers
+        self.learn(answer.route, answer.pairs, answer.headers)
 
     def read(self, body: bytes, nonce: str) -> Seen:
-        """What reached the judge; it hides X-Forwarded-For from the headers and shows it in `origin`."""
+        """What reached the judge."""
         answer = decode(body)
         insist_on(nonce, answer.url.partition("?")[2])
-        *forwarded, peer = answer.origins or [""]
-        if answer.headers == self.plain and not forwarded:
-            return Seen(canonical(peer), [])
-        headers = [*answer.pairs, *(("X-Forwarded-For", address) for address in forwarded)]
-        return Seen(canonical(peer), headers)
+        if answer.headers == self.plain and IPV4.fullmatch(answer.origin):
+            return Seen(answer.origin, [])
+        return self.seen(answer.route, answer.pairs)

@@ -1,6 +1,7 @@
 """Judges that answer with the client's address and nothing else: the exit, but no headers and no nonce."""
 
-from eagleray.pipelines.proxies.judges.base import Kind, Seen, canonical
+from eagleray.pipelines.addresses import canonical
+from eagleray.pipelines.proxies.judges.base import Kind, Seen
 
 
 class Ip(Kind):

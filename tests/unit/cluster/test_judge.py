@@ -4,7 +4,7 @@ import pytest
 
 from eagleray.cluster.http_server import Request
 from eagleray.cluster.judge import Judge, url_of
-from eagleray.pipelines.proxies.proof import known_page, prove
+from eagleray.pipelines.proxies.proof import VERSION, known_page, prove
 
 CLIENT = "192.0.2.7"
 END = b"\r\n\r\n"
@@ -24,10 +24,10 @@ def test_a_session_comes_with_its_key_and_the_key_proves_its_nonces():
     assert status == 200
     assert answer == {
         "judge": "eagleray",
-        "version": 1,
+        "version": VERSION,
         "client": CLIENT,
         "nonce": nonce,
-        "proof": prove(bytes.fromhex(session["key"]), nonce),
+        "proof": prove(bytes.fromhex(session["key"]), nonce, CLIENT, HEADERS),
         "headers": [list(pair) for pair in HEADERS],
     }
 

@@ -1,11 +1,12 @@
 import pytest
 
-from eagleray.pipelines.proxies.anonymity import classify, own_address_pattern
+from eagleray.pipelines.proxies import anonymity
+from eagleray.pipelines.proxies.anonymity import OwnAddresses, classify, entry_counts
 from eagleray.pipelines.proxies.model import Anonymity
 
 OURS = "198.51.100.7"
 PLAIN = [("Host", "judge.example"), ("User-Agent", "Mozilla/5.0"), ("Accept", "*/*"), ("Connection", "close")]
-BASELINE = frozenset(name.lower() for name, _ in PLAIN)
+BASELINE = entry_counts(PLAIN)
 
 # What real proxies add to a request, and the level that follows.
 PROXIES = {
@@ -38,7 +39,16 @@ HEADERS = {
     "an address that begins with ours": ([("X-Real-IP", OURS + "1")], Anonymity.ANONYMOUS),
     "an address that ends with ours": ([("X-Real-IP", "1" + OURS)], Anonymity.ANONYMOUS),
     "a number that holds ours": ([("X-Version", OURS + ".2")], Anonymity.ELITE),
-    "our address in a header we set": ([("Host", f"{OURS}:8080")], Anonymity.ELITE),
+    "our address in Host, as the judge's": ([("Host", f"{OURS}:8080")], Anonymity.ELITE),
+    "our address in a header that we send": (
+        [("User-Agent", f"Mozilla/5.0 ({OURS})")],
+        Anonymity.TRANSPARENT,
+    ),
+    "our address mapped into IPv6, in hexadecimal": ([("X-Note", "::ffff:c633:6407")], Anonymity.TRANSPARENT),
+    "another address mapped into IPv6": ([("X-Note", "::ffff:c633:6408")], Anonymity.ELITE),
+    "our address behind a hostname": ([("X-Note", f"dead:{OURS}")], Anonymity.TRANSPARENT),
+    "a time": ([("X-Note", "12:34:56")], Anonymity.ELITE),
+    "colons": ([("X-Note", ":" * 5000 + "0:" * 5000)], Anonymity.ELITE),
     "an unknown header": ([("X-Whatever", "y")], Anonymity.ELITE),
     "Proxy-Connection": ([("proxy-connection", "keep-alive")], Anonymity.ANONYMOUS),
     "X-Proxy-ID": ([("X-PROXY-ID", "1")], Anonymity.ANONYMOUS),
@@ -47,7 +57,7 @@ HEADERS = {
 
 
 def level(added, own=(OURS,), baseline=BASELINE):
-    return classify([*PLAIN, *added], own_address_pattern(own), baseline)
+    return classify([*PLAIN, *added], OwnAddresses(own), baseline)
 
 
 @pytest.mark.parametrize(("added", "expected"), PROXIES.values(), ids=PROXIES)
@@ -60,12 +70,43 @@ def test_headers(added, expected):
     assert level(added) is expected
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CDN-Loop",
+        "ClientIP",
+        "Fastly-Client-IP",
+        "Max-Forwards",
+        "Remote-Addr",
+        "X-Original-Forwarded-For",
+        "X-ProxyUser-Ip",
+        "X-Varnish",
+        "X-Via",
+        "X_Forwarded_For",
+    ],
+)
+def test_what_proxies_and_content_networks_add(name):
+    assert level([(name, "10.0.0.1")]) is Anonymity.ANONYMOUS
+
+
 def test_a_proxy_header_that_reaches_the_judge_anyway_tells_nothing():
-    added = [("Via", "1.1 front"), ("X-Forwarded-For", "9.9.9.9")]
-    assert level(added, baseline=BASELINE | {"via", "x-forwarded-for"}) is Anonymity.ELITE
-    assert (
-        level([("X-Forwarded-For", OURS)], baseline=BASELINE | {"x-forwarded-for"}) is Anonymity.TRANSPARENT
-    )
+    front = [("Via", "1.1 front"), ("X-Real_IP", "9.9.9.9")]
+    assert level(front, baseline=entry_counts([*PLAIN, *front])) is Anonymity.ELITE
+    assert level([("Via", OURS)], baseline=entry_counts([*PLAIN, *front])) is Anonymity.TRANSPARENT
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        [("Via", "1.1 squid, 1.1 front")],
+        [("Via", "1.1 squid"), ("via", "1.1 front")],
+        [("Via", "1.1 front"), ("Forwarded", "for=10.0.0.1, for=9.9.9.9")],
+    ],
+    ids=["in one header", "in one of its own", "Forwarded"],
+)
+def test_an_entry_more_than_reaches_the_judge_anyway_is_a_proxys(added):
+    baseline = entry_counts([*PLAIN, ("Via", "1.1 front"), ("Forwarded", "for=9.9.9.9")])
+    assert level(added, baseline=baseline) is Anonymity.ANONYMOUS
 
 
 @pytest.mark.parametrize(
@@ -75,10 +116,29 @@ def test_a_proxy_header_that_reaches_the_judge_anyway_tells_nothing():
         ("2001:DB8::7", Anonymity.TRANSPARENT),
         ("2001:db8::70", Anonymity.ANONYMOUS),
         ("1:2001:db8::7", Anonymity.ANONYMOUS),
+        ("2001:db8:0:0:0:0:0:7", Anonymity.TRANSPARENT),
+        ("2001:0DB8:0000:0000:0000:0000:0000:0007", Anonymity.TRANSPARENT),
+        ("/2001:db8:0:0:0:0:0:7:4711", Anonymity.TRANSPARENT),
+        ("[2001:db8:0:0::7]:4711", Anonymity.TRANSPARENT),
+        ("2001:db8:0:0:0:0:0:7%eth0", Anonymity.TRANSPARENT),
+        ("2001:db8:0:0:0:0:0:70", Anonymity.ANONYMOUS),
     ],
 )
 def test_our_address_in_ipv6(value, expected):
     assert level([("Forwarded", value)], own=["2001:db8::7"]) is expected
+
+
+def test_what_a_hostile_page_makes_us_parse_is_bounded(monkeypatch):
+    parsed = []
+    monkeypatch.setattr(anonymity, "canonical", lambda text: parsed.append(text) or text)
+    assert level([("X-Note", "1::1, " * 5000)] * 2) is Anonymity.ELITE
+    assert len(parsed) == 2 * anonymity.MAX_SPELLED
+
+
+def test_values_of_two_headers_make_no_address():
+    assert level([("X-A", "198.51.100"), ("X-B", ".7"), ("X-C", "::ffff:c633"), ("X-D", ":6407")]) is (
+        Anonymity.ELITE
+    )
 
 
 def test_either_of_our_addresses_is_a_leak():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from eagleray.pipelines.proxies.judging import Judge, Judged, JudgeError, JudgeUrl, parse_judge_url
 from eagleray.pipelines.proxies.model import Anonymity
 from eagleray.pipelines.proxies.outcome import Outcome
-from eagleray.pipelines.proxies.proof import known_page, prove, session_key
+from eagleray.pipelines.proxies.proof import VERSION, known_page, prove, session_key
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 from eagleray.pipelines.proxies.protocols.http1 import Answer
 
@@ -19,7 +19,7 @@ HEADERS = [["Host", "judge.example"], ["User-Agent", "Mozilla/5.0"], ["Accept", 
 
 def eagleray(**fields) -> bytes:
     return json.dumps(
-        {"judge": "eagleray", "version": 1, "client": EXIT, "headers": HEADERS, **fields}
+        {"judge": "eagleray", "version": VERSION, "client": EXIT, "headers": HEADERS, **fields}
     ).encode()
 
 
@@ -32,8 +32,12 @@ def echoed(nonce: str, **fields) -> bytes:
     return httpbin(url=f"http://judge.example/get?n={nonce}", **fields)
 
 
+def proof(nonce: str, key: bytes = KEY, client: str = EXIT, headers=HEADERS) -> str:
+    return prove(key, nonce, client, headers)
+
+
 def proven(nonce: str, **fields) -> bytes:
-    return eagleray(nonce=nonce, proof=prove(KEY, nonce), **fields)
+    return eagleray(nonce=nonce, proof=proof(nonce, **fields), **fields)
 
 
 def our_judge(client: str = OURS) -> Judge:
@@ -85,6 +89,11 @@ NO_JUDGES = {
 def test_what_is_no_judge_is_refused(status, body):
     with pytest.raises(JudgeError):
         Judge(URL, "192.0.2.1", Answer(status, body))
+
+
+def test_a_judge_of_another_version_is_refused_and_why_is_said():
+    with pytest.raises(JudgeError, match=r"version 1, not 2: update"):
+        Judge(URL, "192.0.2.1", Answer(200, eagleray(session="s1", key=KEY.hex(), version=1)))
 
 
 # Reading answers that came through a proxy
@@ -145,6 +154,39 @@ HTTPBIN_ANSWERS = {
 }
 
 
+# An origin that does not tell who connected
+HTTPBIN_ANSWERS |= {
+    "bare httpbin, forwarded for another": (
+        OURS,
+        {"headers": {**dict(HEADERS), "X-Forwarded-For": "10.0.0.1"}, "origin": "10.0.0.1"},
+        Judged(Anonymity.ANONYMOUS, ""),
+    ),
+    "bare httpbin, forwarded for us": (
+        OURS,
+        {"headers": {**dict(HEADERS), "X-Forwarded-For": f"10.0.0.1,{OURS}"}, "origin": f"10.0.0.1,{OURS}"},
+        Judged(Anonymity.TRANSPARENT, ""),
+    ),
+    "bare httpbin, forwarded for unknown": (
+        OURS,
+        {"headers": {**dict(HEADERS), "X-Forwarded-For": "unknown"}, "origin": "unknown"},
+        Judged(Anonymity.ANONYMOUS, ""),
+    ),
+    "go-httpbin, the first of those forwarded for": (
+        OURS,
+        {"headers": {**dict(HEADERS), "X-Forwarded-For": ["10.0.0.1, 10.0.0.2"]}, "origin": "10.0.0.1"},
+        Judged(Anonymity.ANONYMOUS, ""),
+    ),
+    "origin is always who connected": (
+        OURS,
+        {"headers": {**dict(HEADERS), "X-Forwarded-For": ["10.0.0.1"]}, "origin": EXIT},
+        Judged(Anonymity.ANONYMOUS, EXIT),
+    ),
+    "without show_env, forwarded for unknown": (OURS, {"origin": "unknown"}, Judged(Anonymity.ANONYMOUS, "")),
+    "without show_env, forwarded for nobody": (OURS, {"origin": ""}, Judged(Anonymity.ANONYMOUS, "")),
+    "no address": (OURS, {"origin": "<script>"}, Judged(Anonymity.ANONYMOUS, "")),
+}
+
+
 @pytest.mark.parametrize(("own", "fields", "judged"), EAGLERAY_ANSWERS.values(), ids=EAGLERAY_ANSWERS)
 def test_our_judges_answer(own, fields, judged):
     assert our_judge(own).read(Answer(200, proven("s1.a", **fields)), "s1.a", PROXY) == judged
@@ -153,6 +195,75 @@ def test_our_judges_answer(own, fields, judged):
 @pytest.mark.parametrize(("own", "fields", "judged"), HTTPBIN_ANSWERS.values(), ids=HTTPBIN_ANSWERS)
 def test_httpbins_answer(own, fields, judged):
     assert httpbin_judge(own).read(Answer(200, echoed("a", **fields)), "a", PROXY) == judged
+
+
+# Judges behind a front end of their own
+
+FRONT = "10.1.1.1"
+FORWARDED = {
+    "nothing added": (EXIT, Judged(Anonymity.ELITE, EXIT)),
+    "forwarded for us": (f"{OURS}, {EXIT}", Judged(Anonymity.TRANSPARENT, EXIT)),
+    "forwarded for us and another": (f"{OURS}, 10.0.0.1,{EXIT}", Judged(Anonymity.TRANSPARENT, EXIT)),
+    "forwarded for another": (f"10.0.0.1, {EXIT}", Judged(Anonymity.ANONYMOUS, EXIT)),
+    "forwarded for unknown": (f"unknown, {EXIT}", Judged(Anonymity.ANONYMOUS, EXIT)),
+    "forwarded for nobody": (f", {EXIT}", Judged(Anonymity.ANONYMOUS, EXIT)),
+    "forwarded for our exit": (f"{EXIT}, {EXIT}", Judged(Anonymity.ANONYMOUS, EXIT)),
+    "exit is ours": (OURS, Judged(Anonymity.TRANSPARENT, OURS)),
+    "front end without an address": ("unknown", Judged(Anonymity.ANONYMOUS, "")),
+}
+SHAPES = {  # origin by X-Forwarded-For, and whether that stands among the headers
+    "httpbin with show_env": (lambda forwarded: forwarded, True),
+    "httpbin without it": (lambda forwarded: forwarded, False),
+    "ours, as httpbin": (lambda forwarded: f"{forwarded}, {FRONT}", True),
+    "hides what it shows in origin": (lambda forwarded: f"{forwarded}, {FRONT}", False),
+}
+
+
+@pytest.mark.parametrize(("origin", "shown"), SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("forwarded", "judged"), FORWARDED.values(), ids=FORWARDED)
+def test_behind_a_front_end_httpbins_exit_is_whom_that_serves(forwarded, judged, origin, shown):
+    def seen(forwarded):
+        more = {"X-Forwarded-For": forwarded} if shown else {}
+        return {"headers": {**dict(HEADERS), **more}, "origin": origin(forwarded)}
+
+    judge = Judge(URL, "192.0.2.1", Answer(200, httpbin(**seen(OURS))))
+    assert judge.own == {OURS}
+    assert judge.read(Answer(200, echoed("a", **seen(forwarded))), "a", PROXY) == judged
+
+
+@pytest.mark.parametrize(("forwarded", "judged"), FORWARDED.values(), ids=FORWARDED)
+def test_behind_a_front_end_our_judges_exit_is_whom_that_serves(forwarded, judged):
+    def seen(forwarded):
+        return {"client": FRONT, "headers": [*HEADERS, ["X-Forwarded-For", forwarded], ["X-Real-IP", EXIT]]}
+
+    judge = Judge(URL, "192.0.2.1", Answer(200, eagleray(session="s1", key=KEY.hex(), **seen(OURS))))
+    assert judge.own == {OURS}
+    assert judge.read(Answer(200, proven("s1.a", **seen(forwarded))), "s1.a", PROXY) == judged
+
+
+def test_behind_two_front_ends_the_first_ones_word_counts():
+    headers = {**dict(HEADERS), "X-Forwarded-For": f"{OURS}, {FRONT}"}
+    judge = Judge(URL, "192.0.2.1", Answer(200, httpbin(headers=headers, origin=OURS)))
+    headers["X-Forwarded-For"] = f"{EXIT}, {FRONT}"
+    body = echoed("a", headers=headers, origin=EXIT)
+    assert judge.read(Answer(200, body), "a", PROXY) == Judged(Anonymity.ELITE, EXIT)
+
+
+def test_less_of_a_route_than_a_direct_requests_tells_no_exit():
+    judge = httpbin_judge(f"{OURS}, {FRONT}")
+    assert judge.read(Answer(200, echoed("a")), "a", PROXY) == Judged(Anonymity.ELITE, "")
+    assert judge.confirms(Answer(200, echoed("a")), "a")
+    assert judge.own == {OURS}
+
+
+def test_a_judge_on_the_internet_that_does_not_tell_our_address_there_is_refused():
+    with pytest.raises(JudgeError, match=r"sees us at 10\.1\.1\.1, .* must append to X-Forwarded-For"):
+        Judge(URL, "8.8.8.8", Answer(200, httpbin(origin=FRONT)))
+
+
+def test_an_answer_that_was_only_written_down_anew_keeps_its_proof():
+    body = json.dumps(json.loads(proven("s1.a")), indent=2, sort_keys=True).encode()
+    assert our_judge().read(Answer(200, body), "s1.a", PROXY) == Judged(Anonymity.ELITE, EXIT)
 
 
 def test_a_proxy_on_our_own_address_leaks_nothing_by_its_exit():
@@ -180,10 +291,14 @@ def test_the_nonce_may_stand_anywhere_in_the_query():
 
 FORGED_EAGLERAY = {
     "wrong proof": eagleray(nonce="s1.a", proof="0" * 32),
-    "proof with another key": eagleray(nonce="s1.a", proof=prove(b"", "s1.a")),
+    "proof with another key": eagleray(nonce="s1.a", proof=proof("s1.a", b"")),
     "proof not ASCII": eagleray(nonce="s1.a", proof="ä"),
     "replayed nonce": proven("s1.before"),
-    "replayed proof under our nonce": eagleray(nonce="s1.a", proof=prove(KEY, "s1.before")),
+    "replayed proof under our nonce": eagleray(nonce="s1.a", proof=proof("s1.before")),
+    "another client": eagleray(nonce="s1.a", proof=proof("s1.a", client=OURS)),
+    "a header less": eagleray(nonce="s1.a", proof=proof("s1.a"), headers=HEADERS[1:]),
+    "a header more": eagleray(nonce="s1.a", proof=proof("s1.a"), headers=[*HEADERS, ["X-A", "b"]]),
+    "a header's value": eagleray(nonce="s1.a", proof=proof("s1.a"), headers=[["Host", "x"], *HEADERS[1:]]),
     "right shape, no nonce": eagleray(),
     "the direct answer": eagleray(session="s1", key=KEY.hex()),
     "page that echoes the query": b"<html>You searched for n=s1.a</html>",
@@ -200,8 +315,6 @@ FORGED_HTTPBIN = {
     "nonce in the path": httpbin(url="http://judge.example/n=abc"),
     "page that echoes the query": b"<html>You searched for ?n=abc</html>",
     "our judge's shape": proven("abc"),
-    "origin that is no address": echoed("abc", origin="<script>"),
-    "no origin": echoed("abc", origin=""),
 }
 
 HOSTILE = {
@@ -256,7 +369,7 @@ def test_any_page_is_not_the_judges(body):
 CONFIRMATIONS = {
     "as it was": (proven("s1.a", client=OURS), True),
     "we come from elsewhere": (proven("s1.a"), True),
-    "another secret": (eagleray(nonce="s1.a", proof=prove(b"another", "s1.a"), client=OURS), False),
+    "another secret": (eagleray(nonce="s1.a", proof=proof("s1.a", b"another", OURS), client=OURS), False),
     "another page": (b"<html>", False),
 }
 

@@ -9,8 +9,8 @@ from eagleray.pipelines.proxies.judging import Judge, Judged, parse_judge_url
 from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.probe import known_page, probe
+from eagleray.pipelines.proxies.proof import VERSION, prove
 from eagleray.pipelines.proxies.proof import known_page as known_bytes
-from eagleray.pipelines.proxies.proof import prove
 from eagleray.pipelines.proxies.protocols.http1 import MAX_BODY, Answer
 
 NONCE = "s1.a"
@@ -18,7 +18,8 @@ KEY = b"key"
 
 
 def page(**fields) -> bytes:
-    return json.dumps({"judge": "eagleray", "client": "127.0.0.1", "headers": [], **fields}).encode()
+    common = {"judge": "eagleray", "version": VERSION, "client": "127.0.0.1", "headers": []}
+    return json.dumps({**common, **fields}).encode()
 
 
 def http(body: bytes, status: bytes = b"200 OK") -> bytes:
@@ -33,7 +34,8 @@ JUDGE = Judge(
 ENDPOINT = Endpoint("127.0.0.1", 1080)
 WITH_LOGIN = Endpoint("127.0.0.1", 1080, Credentials("user", "secret"))
 
-PROVEN = http(page(nonce=NONCE, proof=prove(KEY, NONCE)))
+PROOF = prove(KEY, NONCE, "127.0.0.1", [])
+PROVEN = http(page(nonce=NONCE, proof=PROOF))
 SOCKS4_OPEN = b"\x00\x5a" + bytes(6)
 SOCKS5_OPEN = b"\x05\x00\x00\x01" + bytes(6)
 CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -139,5 +141,4 @@ CHUNKS = st.lists(st.sampled_from(PIECES) | st.binary(min_size=1, max_size=100),
 @given(protocol=st.sampled_from(Protocol), chunks=CHUNKS)
 def test_any_bytes_end_in_a_verdict(play_chunks, protocol, chunks):
     played = play_chunks(ask(protocol), chunks)
-    proof = prove(KEY, NONCE).encode()
-    assert played.outcome is not Outcome.OK or proof in b"".join(chunks)
+    assert played.outcome is not Outcome.OK or PROOF.encode() in b"".join(chunks)

@@ -78,6 +78,22 @@ def test_what_reaches_the_judge_without_a_proxy_betrays_none():
     assert read(judge_of(more=more), page(nonce="abc", more=more)).anonymity is Anonymity.ELITE
 
 
+BEHIND = {
+    "nothing added": (EXIT, Judged(Anonymity.ELITE, EXIT)),
+    "forwarded for us": (f"{OURS}, {EXIT}", Judged(Anonymity.TRANSPARENT, EXIT)),
+    "forwarded for another": (f"10.0.0.1,{EXIT}", Judged(Anonymity.ANONYMOUS, EXIT)),
+}
+
+
+@pytest.mark.parametrize(("forwarded", "judged"), BEHIND.values(), ids=BEHIND)
+def test_behind_a_front_end_its_entry_is_the_exit(forwarded, judged):
+    line = "HTTP_X_FORWARDED_FOR = {}\n"
+    direct = Answer(200, page(client="10.1.1.1", more=line.format(OURS)))
+    judge = Judge(parse_judge_url("http://judge.example/azenv.php"), "192.0.2.1", direct)
+    assert judge.own == {OURS}
+    assert read(judge, page(client="10.1.1.1", nonce="abc", more=line.format(forwarded))) == judged
+
+
 FORGED = {
     "no nonce": page(),
     "another nonce": page(nonce="before"),
