@@ -16,7 +16,7 @@ from eagleray.pipelines.proxies.attempt import Attempt, Step
 from eagleray.pipelines.proxies.check_plan import CheckPlan
 from eagleray.pipelines.proxies.check_rules import CheckRules
 from eagleray.pipelines.proxies.detection import first_attempt, settled
-from eagleray.pipelines.proxies.judging import Judge, Judged
+from eagleray.pipelines.proxies.judging import Judge, Judged, turned_away
 from eagleray.pipelines.proxies.model import Candidate, CheckReport, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import OK, Outcome
 from eagleray.pipelines.proxies.patience import Limits, Patience
@@ -149,10 +149,20 @@ class Check:
         if self._plan is None and settled(outcome, self.candidate, checks.rules):
             protocols = {trial.attempt.protocol: trial.report()}
             self._report(outcome, protocols, wall_time(trial.opened_at), trial.value or UNSEEN)
-        elif outcome is not OK and trial.judge is not self._judge:
-            self._connect(trial.attempt, self._judge)  # the word of another judge alone condemns nobody
+        elif judge := self._to_be_asked_instead(trial):
+            self._connect(trial.attempt, judge)
         else:
             self._go_on(trial)
+
+    def _to_be_asked_instead(self, trial: Trial) -> Judge | None:
+        """The judge to ask once more by a failed attempt: the word of one alone may be its own doing."""
+        if trial.outcome is OK:
+            return None
+        if trial.attempt.confirming:
+            return self._judge if trial.judge is not self._judge else None
+        other = self.checks.judges.other(self._judge)
+        again = trial.judge is self._judge is not other and turned_away(trial.outcome, trial.detail)
+        return other if again else None
 
     def _go_on(self, trial: Trial) -> None:
         """Do what the plan makes of the end of an attempt."""

@@ -1,6 +1,7 @@
 """Requests to judges without a proxy."""
 
 import asyncio
+import secrets
 import socket
 from functools import partial
 
@@ -10,9 +11,11 @@ from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.judging import Judge, JudgeError, JudgeUrl, parse_judge_url
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols import http1
+from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 
 CONNECT_TIMEOUT = 3.0  # seconds; a judge that needs longer would spoil every check
 TIMEOUT = 5.0
+NONCE_BYTES = 8
 
 
 async def ask_directly(url: str, engine: Engine, allowed: Allowed) -> Judge:
@@ -25,9 +28,23 @@ async def ask_directly(url: str, engine: Engine, allowed: Allowed) -> Judge:
     address = await resolve(parts, allowed)
     answer = await fetch(parts, address, engine)
     try:
-        return Judge(parts, address, answer)
+        judge = Judge(parts, address, answer)
     except JudgeError as error:
         raise JudgeError(f"judge {parts}: {error}") from error
+    if judge.known_url and not await serves_known_page(judge, engine):
+        judge.known_url = None  # every proxy would look as if it had changed the page
+    return judge
+
+
+async def serves_known_page(judge: Judge, engine: Engine) -> bool:
+    """Whether the known page comes as it is without a proxy."""
+    assert judge.known_url is not None
+    nonce = judge.nonce(secrets.token_hex(NONCE_BYTES))
+    try:
+        judge.refuse_tampered(await fetch(judge.known_url, judge.target.host, engine, nonce), nonce)
+    except (JudgeError, ProbeFailed):
+        return False
+    return True
 
 
 async def resolve(parts: JudgeUrl, allowed: Allowed) -> str:

@@ -9,7 +9,7 @@ from itertools import chain
 
 import msgspec
 
-from eagleray.actors.judge_requests import ask_directly, fetch
+from eagleray.actors.judge_requests import NONCE_BYTES, ask_directly, fetch
 from eagleray.actors.net.connection import clock
 from eagleray.actors.net.engine import Engine
 from eagleray.pipelines.addresses import Allowed
@@ -23,7 +23,6 @@ ASK = AskRules(every=10.0, first_retry=0.5, last_retry=60.0)
 SPACING = 0.5  # seconds between two direct requests to a judge, however many failures wait for its word
 GRACE = 1.0  # seconds that a start waits for the other judges once one has answered
 PATIENCE = 30.0  # seconds that checks wait for a judge where all are down: a restart takes less
-NONCE_BYTES = 8
 
 
 class Member:

@@ -232,8 +232,9 @@ class CheckPlan:
         """Hold what was seen of the second request, perhaps by another judge, against the first one's."""
         assert self._judged is not None
         first = self._judged
-        self._judged = Judged(most_revealing(first.anonymity, again.anonymity), first.exit_ip)
-        if again.exit_ip != first.exit_ip:
+        exit_ip = first.exit_ip or again.exit_ip  # empty: that judge can't tell
+        self._judged = Judged(most_revealing(first.anonymity, again.anonymity), exit_ip)
+        if again.exit_ip not in ("", exit_ip):
             report = self._protocols[protocol]
             detail = f"second request: from {again.exit_ip}"
             self._protocols[protocol] = msgspec.structs.replace(report, detail=detail)

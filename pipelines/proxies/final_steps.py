@@ -20,8 +20,8 @@ REACHED = frozenset({Outcome.OK, Outcome.TLS_INTERCEPTED, Outcome.TLS_FAILED})
 class FinalSteps:
     """One check's last steps: `begin` once, then `ended` for each attempt handed out.
 
-    `protocols` is the plan's own: an intercepted tunnel is no working `https`, a verified one is, also where
-    the proxy forbids CONNECT to the judge's port.
+    `protocols` is the plan's own: a protocol whose tunnel is intercepted does not work, and `https` works
+    whose tunnel is verified, also where the proxy forbids CONNECT to the judge's port.
     """
 
     __slots__ = ("_fetched", "_pages", "_protocols", "_target", "_ways", "tls")
@@ -92,20 +92,19 @@ class FinalSteps:
             self.tls = TlsReport(report.outcome, attempt.protocol, milliseconds)
         if report.outcome not in REACHED:
             return self._try_tls()
-        if attempt.protocol is Protocol.HTTPS:
-            self._settle_https(report)
+        self._settle(attempt.protocol, report)
         if report.outcome is Outcome.TLS_INTERCEPTED:
             return [self._attempt(attempt.protocol, Step.CERTIFICATE)]
         return self._fetch_pages()
 
-    def _settle_https(self, report: ProtocolReport) -> None:
-        before = self._protocols.get(Protocol.HTTPS, report)
+    def _settle(self, protocol: Protocol, report: ProtocolReport) -> None:
+        before = self._protocols.get(protocol, report)
         if report.outcome is Outcome.TLS_INTERCEPTED:
-            self._protocols[Protocol.HTTPS] = msgspec.structs.replace(
+            self._protocols[protocol] = msgspec.structs.replace(
                 before, outcome=report.outcome, detail=report.detail
             )
         elif report.outcome is Outcome.OK and before.outcome is not Outcome.OK:
-            self._protocols[Protocol.HTTPS] = report
+            self._protocols[protocol] = report
 
     def _fetch_pages(self) -> list[Attempt]:
         """Every page at once, each by the first protocol that works for it, or else by CONNECT."""

@@ -18,12 +18,15 @@ from eagleray.pipelines.proxies.protocols.http1 import Answer
 from eagleray.pipelines.proxies.protocols.target import Target
 from eagleray.pipelines.secrets import hide_in_url
 
-__all__ = ["Judge", "JudgeError", "JudgeUrl", "Judged", "parse_judge_url"]
+__all__ = ["Judge", "JudgeError", "JudgeUrl", "Judged", "parse_judge_url", "turned_away"]
 
 REQUEST_HEADERS = b"User-Agent: Mozilla/5.0\r\nAccept: */*\r\nConnection: close\r\n"
 
 VISIBLE = re.compile(r"[!-~]+")  # what may stand in a request line
 MAX_OWN = 256  # addresses: a provider's network may show us by another one of its own each time
+# Answers that a judge may give to those who come by proxies, and to us not.
+MAY_BE_THE_JUDGES = frozenset({Outcome.NOT_A_PROXY, Outcome.FORBIDDEN, Outcome.REFUSED_BY_PROXY})
+TURNED_AWAY = tuple(f"HTTP status {status}" for status in (403, 429, 503))
 MAX_EVIDENCE = 256  # bytes kept of what a proxy puts into a page: enough to know the injector by
 
 
@@ -109,7 +112,9 @@ class Judge:
         self._own: frozenset[str] = frozenset()  # as all judges see them
         self.share_own(self.own)
         ours = isinstance(self._kind, Eagleray)
-        self.known_url = msgspec.structs.replace(url, path="/known") if ours else None
+        known = url.path.partition("?")[0].rpartition("/")[0] + "/known"
+        # Whoever uses it makes sure that it comes: a front end may lead elsewhere.
+        self.known_url = msgspec.structs.replace(url, path=known) if ours else None
 
     @property
     def kind(self) -> str:
@@ -181,6 +186,11 @@ class Judge:
         assert isinstance(self._kind, Eagleray)
         if change := difference(self._kind.known_page(nonce), answer.body):
             raise ProbeFailed(Outcome.TAMPERED, change)
+
+
+def turned_away(outcome: Outcome, detail: str) -> bool:
+    """True for what may be the judge's own answer: it turns away who comes by proxies, or is overloaded."""
+    return outcome in MAY_BE_THE_JUDGES and detail.startswith(TURNED_AWAY)
 
 
 def difference(expected: bytes, got: bytes) -> str:

@@ -61,7 +61,7 @@ TLS = {
         {SOCKS5: INTERCEPTED},
         ["tls socks5", "certificate socks5"],
         INTERCEPTED,
-        {SOCKS5},
+        set(),
     ),
     "no TLS there": (
         {HTTPS: OK, SOCKS5: OK},
