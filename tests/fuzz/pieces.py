@@ -54,7 +54,7 @@ LISTS = [
 ]
 JUDGES = [
     b'{"judge":"eagleray","client":"192.0.2.1","headers":[["Host","x"]]',
-    b',"session":"0123456789abcdef","key":"00"',
+    b',"version":2,"session":"0123456789abcdef","key":"00"',
     b',"nonce":"0123456789abcdef.nonce","proof":"x"',
     b'{"origin":"192.0.2.1, 192.0.2.2","headers":{"Host":["x"]},"url":"http://x/?n=0123456789abcdef.nonce"',
     b"REMOTE_ADDR = 192.0.2.1\n",
@@ -70,7 +70,8 @@ JUDGES = [
 ]
 # What a judge of each kind says when it is asked directly, ours first.
 DIRECT_ANSWERS = [
-    b'{"judge":"eagleray","client":"9.9.9.9","headers":[["Host","x"]],"session":"0123456789abcdef","key":"00"}',
+    b'{"judge":"eagleray","version":2,"client":"9.9.9.9","headers":[["Host","x"]],'
+    b'"session":"0123456789abcdef","key":"00"}',
     b'{"origin":"9.9.9.9","headers":{"Host":"x"},"url":"http://x/get"}',
     b"REMOTE_ADDR = 9.9.9.9\nHTTP_HOST = x\nREQUEST_URI = /\nQUERY_STRING = \n",
     b"9.9.9.9",
