@@ -10,7 +10,7 @@ from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 
 MAX_CODINGS = 2  # a proxy may compress what a server has compressed; beyond, it is a trap
-FIELD = re.compile(rb"\ncontent-encoding:([^\n]*)")
+CONTENT = re.compile(rb"\ncontent-encoding:([^\n]*)")
 IDENTITY = b"identity"
 GZIP = frozenset({b"gzip", b"x-gzip"})
 DEFLATE = b"deflate"
@@ -19,24 +19,35 @@ DEFLATE = b"deflate"
 GZIP_WRAPPED, ZLIB_WRAPPED, RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
-def decode(lower_head: bytes, body: bytes, most: int) -> bytes:
+def decode(lower_head: bytes, body: bytes, most: int, whole: bool = True) -> bytes:
     """Undo the codings that the head (in lower case) lists; each expands to `most` bytes at most.
 
-    A coding that we don't know leaves the body as it is: what follows will not recognise it.
+    A coding that we don't know leaves the body as it is: what follows will not recognise it. Of a body that
+    is not `whole`, what can be had of the first `most` bytes.
 
     Raises:
         ProbeFailed: MALFORMED or OVERSIZED.
     """
-    values = b",".join(FIELD.findall(lower_head)).split(b",")
-    codings = [coding for value in values if (coding := value.strip()) not in (b"", IDENTITY)]
+    codings = applied(lower_head)
     if len(codings) > MAX_CODINGS:
         raise ProbeFailed(Outcome.MALFORMED, f"HTTP: more than {MAX_CODINGS} content codings")
     for coding in reversed(codings):
         if coding not in GZIP and coding != DEFLATE:
             return body
         if body:  # an empty answer is empty, whatever it is labelled
-            body = expand(body, wrapper(coding, body), most)
+            body = expand(body, wrapper(coding, body), most, whole)
     return body
+
+
+def applied(lower_head: bytes) -> list[bytes]:
+    """The codings of a body, in the order in which they were applied."""
+    return listed(CONTENT, lower_head)
+
+
+def listed(field: re.Pattern[bytes], lower_head: bytes) -> list[bytes]:
+    """The codings that the fields of one name list."""
+    values = b",".join(field.findall(lower_head)).split(b",")
+    return [coding for value in values if (coding := value.strip()) not in (b"", IDENTITY)]
 
 
 def wrapper(coding: bytes, body: bytes) -> int:
@@ -47,8 +58,8 @@ def wrapper(coding: bytes, body: bytes) -> int:
     return ZLIB_WRAPPED if is_zlib else RAW
 
 
-def expand(body: bytes, wbits: int, most: int) -> bytes:
-    """Decompress one stream; what follows it is dropped.
+def expand(body: bytes, wbits: int, most: int, whole: bool) -> bytes:
+    """Decompress one stream, or of one that is not `whole` the beginning; what follows it is dropped.
 
     Raises:
         ProbeFailed: MALFORMED where it is none or not whole, OVERSIZED beyond `most` bytes.
@@ -58,6 +69,8 @@ def expand(body: bytes, wbits: int, most: int) -> bytes:
         expanded = stream.decompress(body, most + 1)
     except zlib.error as error:
         raise ProbeFailed(Outcome.MALFORMED, "HTTP: content coding") from error
+    if not whole:
+        return expanded[:most]
     if len(expanded) > most:
         raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: body expands beyond {most} bytes")
     if not stream.eof:
