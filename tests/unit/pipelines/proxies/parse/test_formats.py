@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eagleray.pipelines.document import Document
-from eagleray.pipelines.proxies.model import Anonymity, Candidate, Endpoint, Protocol
+from eagleray.pipelines.proxies.model import Anonymity, Candidate, Credentials, Endpoint, Protocol
 from eagleray.pipelines.proxies.parse import Labels, Parsed, parse
 
 LISTS = Path(__file__).parents[4] / "data" / "lists"
@@ -104,6 +104,20 @@ def test_encoding(encode: Callable[[str], bytes]) -> None:
 
 def test_json_after_a_byte_order_mark() -> None:
     assert parse(Document("list", "", '["192.0.2.1:80"]'.encode("utf-8-sig"))).entries == 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"ip":"192.0.2.1","port":80,"username":77,"password":12345}',
+        '{"proxy":"192.0.2.1:80","username":"77","password":12345}',
+        '{"proxy":"192.0.2.1:80:77:12345"}',
+        '{"proxy":"77:12345@192.0.2.1:80","username":"other"}',
+    ],
+)
+def test_credentials_of_a_record(record: str) -> None:
+    (candidate,) = parse(Document("list", "", f"[{record}]".encode())).candidates
+    assert candidate.endpoint == Endpoint("192.0.2.1", 80, Credentials("77", "12345"))
 
 
 def test_plain_list_served_as_html() -> None:

@@ -108,7 +108,8 @@ def test_ends_as_a_refusal(body: bytes, refused: dict[str, int]) -> None:
 
 
 def test_fields_of_the_wrong_type_are_no_claims() -> None:
-    fields = '"protocols":[1,null,{}],"country":{"code":7},"anonymity":[],"https":{"a":[]},"username":5'
+    fields = '"protocols":[1,null,{}],"country":{"code":7},"anonymity":[],"https":{"a":[]}'
+    fields += ',"username":{"id":5},"password":true'
     (candidate,) = of(f'[{{"ip":"192.0.2.1","port":80,{fields}}}]'.encode()).candidates
     assert candidate == Candidate(Endpoint("192.0.2.1", 80), source="list")
 
