@@ -22,6 +22,7 @@ MAX_NESTING = 4  # `ip_data.country.iso_code` is the deepest that lists have
 
 # Names of fields in their normal form (lower case, letters only), the most telling first.
 ADDRESS = ("ip", "ipaddress", "ipadress", "host", "address", "addr", "server", "proxy", "ipport")
+URL = ("endpoint", "url")  # the address of an entry where the record holds no other
 PORT = ("port", "proxyport")
 PROTOCOL = ("protocols", "protocol", "type", "types", "scheme", "version")
 ANONYMITY = ("anonymity", "anonymitylevel", "anonlevel", "anon")
@@ -30,7 +31,7 @@ CONNECT = ("https", "ssl")
 USERNAME = ("username", "user", "login")
 PASSWORD = ("password", "pass")
 
-Record = Mapping[str, object]
+Record = dict[str, object]
 
 _not_letter = re.compile(r"[^a-z]+")
 _country = re.compile(r"[A-Za-z]{2}")

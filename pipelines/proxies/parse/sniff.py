@@ -21,7 +21,7 @@ SNIFFED = 4096  # characters in which a page shows its first tag
 
 # `[v6]:port` and `[12:30] …` are text: JSON goes on with a value that can hold an entry.
 _json = re.compile(r"""\s*(?:\[\s*[\[{"\]]|\{\s*["}])""")
-_ndjson = re.compile(r"\s*\{[^\n]*\}[^\S\n]*\n\s*\{")
+_ndjson = re.compile(r"\s*\{[^\n]*\}[^\S\n]*\n[\s\ufeff]*\{")
 _tag = re.compile(r"<(?:!doctype|html|head|body|table|tr|td|div|pre|ul|li|p|br)\b", re.IGNORECASE)
 
 

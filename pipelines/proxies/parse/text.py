@@ -23,6 +23,7 @@ MIN_PREFIX = 22  # 1 024 addresses: a provider's block; wider ranges are a scan,
 
 COMMENTS = ("#", "//")
 SEPARATORS = ",;|\"'<>()"
+INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page brings along
 UNLABELLED = Labels()
 
 _plain = re.compile(rf"(?:([a-z0-9]+)://)?({IPV4_TEXT}):({PORT})(?:\s([\w\s+!=>-]{{0,100}}))?", re.ASCII)
@@ -38,7 +39,7 @@ _entry = re.compile(
 _scheme = re.compile(r"([a-z][a-z0-9+.-]*)://", re.ASCII | re.IGNORECASE)
 _address = re.compile(r"(?:\w+://)?(?:\[[0-9a-fA-F:]+\]|[0-9]+(?:\.[0-9]+){3})(?![\w.])", re.ASCII)
 _columns = re.compile(r"([0-9]+(?:\.[0-9]+){3}|\[[0-9a-fA-F:.]+\])[\s,;|]+([0-9]{1,5})(?![\w.:])", re.ASCII)
-_separators = re.compile(rf"[{SEPARATORS}]+")
+_separators = re.compile(rf"[{SEPARATORS}{INVISIBLE}]+")
 # A separator where no password goes on: behind a whole entry, or before a scheme.
 _apart = re.compile(
     r"(@(?:\[[^\]@]*\]|[0-9]+\.[0-9.]*)(?:/[0-9]{1,2})?:[0-9]+/?)"
@@ -108,7 +109,7 @@ def match_entry(word: str) -> re.Match[str] | None:
 
 def split_words(line: str, whole: bool) -> list[str]:
     """Words apart by white space, and by punctuation too unless a word may hold a password."""
-    line = line.strip()
+    line = line.strip().strip(INVISIBLE).strip()
     if columns := _columns.match(line):
         line = f"{columns[1]}:{columns[2]}{line[columns.end() :]}"
     if whole:
@@ -116,7 +117,7 @@ def split_words(line: str, whole: bool) -> list[str]:
     words: list[str] = []
     for word in _apart.sub(r"\1 ", line).split():
         if "@" in word:
-            words.append(word.strip(SEPARATORS))
+            words.append(word.strip(SEPARATORS + INVISIBLE))
         else:
             words += filter(None, _separators.split(word))
     return words

@@ -120,6 +120,40 @@ def test_credentials_of_a_record(record: str) -> None:
     assert candidate.endpoint == Endpoint("192.0.2.1", 80, Credentials("77", "12345"))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "192.0.2.1:80\n\ufeff192.0.2.2:80\n",
+        "192.0.2.1:80\ufeff192.0.2.2:80",
+        "ip,port\n192.0.2.1,80\n\ufeff192.0.2.2,80\n",
+        '{"ip":"192.0.2.1","port":80}\n\ufeff{"ip":"192.0.2.2","port":80}\n',
+    ],
+)
+def test_lists_appended_to_each_other_with_their_marks(text: str) -> None:
+    result = parse(Document("list", "", text.encode("utf-8-sig")))
+    assert [str(c.endpoint) for c in result.candidates] == ["192.0.2.1:80", "192.0.2.2:80"]
+    assert not result.refused
+
+
+@pytest.mark.parametrize(
+    ("record", "claim"),
+    [
+        ('{"url":"socks5://192.0.2.1:80","country":"US"}', ("192.0.2.1:80", {SOCKS5}, "US", None)),
+        ('{"url":"192.0.2.1:80/","data":[]}', ("192.0.2.1:80", set(), "", None)),
+        ('{"endpoint":"192.0.2.1:80","alive":false,"urls":[]}', ("192.0.2.1:80", set(), "", None)),
+        (
+            '{"endpoint":"192.0.2.1:80","alive":true,"urls":["http://u:p@192.0.2.1:80"]}',
+            ("192.0.2.1:80", {HTTP}, "", None),
+        ),
+        ('{"url":"http://192.0.2.9:80","data":["192.0.2.1:80"]}', ("192.0.2.1:80", set(), "", None)),
+    ],
+)
+def test_a_record_that_has_a_url_only(record: str, claim: tuple[str, set[Protocol], str, None]) -> None:
+    for text in (record, f"[{record}]"):
+        result = parse(Document("list", "", text.encode()))
+        assert (list(map(claims, result.candidates)), result.refused.total()) == ([claim], 0)
+
+
 def test_plain_list_served_as_html() -> None:
     result = parse(Document("list", "", b"192.0.2.1:80\n192.0.2.2:80\n", "text/html; charset=utf-8"))
     assert result.entries == 2
