@@ -21,7 +21,7 @@ from eagleray.pipelines.proxies.parse.refusal import Refusal
 
 MIN_PREFIX = 22  # 1 024 addresses: a provider's block; wider ranges are a scan, not a list
 
-COMMENTS = ("#", "//")
+COMMENTS = ("#", ";", "//")  # at the beginning of a line; behind white space only `#` starts one
 SEPARATORS = ",;|\"'<>()"
 INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page brings along
 UNLABELLED = Labels()
@@ -46,6 +46,7 @@ _apart = re.compile(
     rf"[{SEPARATORS}]|[{SEPARATORS}](?=[a-z][a-z0-9+.-]*://)",
     re.ASCII | re.IGNORECASE,
 )
+_comment = re.compile(r"\s#")
 _field = re.compile(r"[\w-]+", re.ASCII)
 
 
@@ -89,7 +90,7 @@ def parse_line(line: str, labels: Labels) -> Iterator[Candidate | Refusal]:
     if len(line) > MAX_LINE:
         yield Refusal.LINE_TOO_LONG
         return
-    words = [] if line.lstrip().startswith(COMMENTS) else split_words(line, labels.credentials_last)
+    words = split_words(without_comment(line), labels.credentials_last)
     found = [
         (at, match)
         for at, word in enumerate(words)
@@ -107,9 +108,14 @@ def match_entry(word: str) -> re.Match[str] | None:
     return _entry.fullmatch(word)
 
 
+def without_comment(line: str) -> str:
+    """What a line says, without white space and invisible characters around it."""
+    line = line.strip().strip(INVISIBLE).strip()
+    return "" if line.startswith(COMMENTS) else _comment.split(line, maxsplit=1)[0]
+
+
 def split_words(line: str, whole: bool) -> list[str]:
     """Words apart by white space, and by punctuation too unless a word may hold a password."""
-    line = line.strip().strip(INVISIBLE).strip()
     if columns := _columns.match(line):
         line = f"{columns[1]}:{columns[2]}{line[columns.end() :]}"
     if whole:

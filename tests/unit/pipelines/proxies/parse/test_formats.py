@@ -154,6 +154,20 @@ def test_a_record_that_has_a_url_only(record: str, claim: tuple[str, set[Protoco
         assert (list(map(claims, result.candidates)), result.refused.total()) == ([claim], 0)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# a list\n// of proxies\nip,port,user,pass\n# 192.0.2.9,80,u,p\n192.0.2.1,80,77,12345\n",
+        "#,ip,port,user,pass\n1,192.0.2.1,80,77,12345\n",
+        "#ip;port;user;pass\n192.0.2.1;80;77;12345\n",
+    ],
+)
+def test_comments_in_a_table(text: str) -> None:
+    result = parse(Document("list", "", text.encode()))
+    assert [c.endpoint.authority for c in result.candidates] == ["77:12345@192.0.2.1:80"]
+    assert not result.refused
+
+
 def test_plain_list_served_as_html() -> None:
     result = parse(Document("list", "", b"192.0.2.1:80\n192.0.2.2:80\n", "text/html; charset=utf-8"))
     assert result.entries == 2
