@@ -172,4 +172,4 @@ def find(stream: Stream, head: http1.Head, marker: bytes) -> Exchange[bool]:
         return len(page) >= MAX_PAGE or (not coded and page.find(marker, start) >= 0)
 
     yield from http1.pass_body(stream, head, enough)
-    return marker in coding.decode(head.lower, bytes(page), MAX_PAGE, whole=False)[:MAX_PAGE]
+    return marker in coding.decode(head.lower, bytes(page[:MAX_PAGE]), MAX_PAGE, whole=False)

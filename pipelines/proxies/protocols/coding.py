@@ -1,4 +1,4 @@
-"""Content codings of HTTP, undone within a bound (RFC 9110 section 8.4.1).
+"""Content and transfer codings of HTTP, undone within a bound (RFC 9110 section 8.4.1, RFC 9112 section 7).
 
 We ask for none, but some servers and proxies apply them all the same.
 """
@@ -10,8 +10,11 @@ from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 
 MAX_CODINGS = 2  # a proxy may compress what a server has compressed; beyond, it is a trap
-CONTENT = re.compile(rb"\ncontent-encoding:([^\n]*)")
+# White space before the colon is wrong, but a proxy may remove it (RFC 9112 section 5.1), and so do we.
+CONTENT = re.compile(rb"\ncontent-encoding[ \t]*:([^\n]*)")
+TRANSFER = re.compile(rb"\ntransfer-encoding[ \t]*:([^\n]*)")
 IDENTITY = b"identity"
+CHUNKED = b"chunked"
 GZIP = frozenset({b"gzip", b"x-gzip"})
 DEFLATE = b"deflate"
 
@@ -30,7 +33,7 @@ def decode(lower_head: bytes, body: bytes, most: int, whole: bool = True) -> byt
     """
     codings = applied(lower_head)
     if len(codings) > MAX_CODINGS:
-        raise ProbeFailed(Outcome.MALFORMED, f"HTTP: more than {MAX_CODINGS} content codings")
+        raise ProbeFailed(Outcome.MALFORMED, f"HTTP: more than {MAX_CODINGS} codings")
     for coding in reversed(codings):
         if coding not in GZIP and coding != DEFLATE:
             return body
@@ -40,8 +43,11 @@ def decode(lower_head: bytes, body: bytes, most: int, whole: bool = True) -> byt
 
 
 def applied(lower_head: bytes) -> list[bytes]:
-    """The codings of a body, in the order in which they were applied."""
-    return listed(CONTENT, lower_head)
+    """The codings of a body, in the order in which they were applied; to be chunked at last is none."""
+    transfer = listed(TRANSFER, lower_head)
+    if transfer[-1:] == [CHUNKED]:
+        transfer.pop()
+    return listed(CONTENT, lower_head) + (transfer if CHUNKED not in transfer else [])
 
 
 def listed(field: re.Pattern[bytes], lower_head: bytes) -> list[bytes]:

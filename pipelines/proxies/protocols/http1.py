@@ -28,8 +28,8 @@ PLAIN = re.compile(
     + rb"(?:%b)*+(?i:content-length):[ \t]*+([0-9]{1,4})\r\n(?:%b)*+\r\n" % (FIELD, FIELD)
 )
 FOLD = re.compile(rb"\n[ \t]+")
-CONTENT_LENGTH = re.compile(rb"\ncontent-length:([^\n]*)")
-TRANSFER_ENCODING = re.compile(rb"\ntransfer-encoding:([^\n]*)")
+CONTENT_LENGTH = re.compile(rb"\ncontent-length[ \t]*:([^\n]*)")
+OK = frozenset({200, 203})  # 203: 200, but for what a proxy has transformed (RFC 9110 section 15.3.4)
 CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;.*)?")
 
 
@@ -50,7 +50,7 @@ class Answer(msgspec.Struct):
 def read_answer(stream: Stream, send: bytes, refuse: Callable[[int], None] | None = None) -> Exchange[Answer]:
     """Send a request (not HEAD or CONNECT) and read the final answer.
 
-    `refuse` is called with a status that is not 200 before the body is read; it may raise.
+    `refuse` is called with a status that is not `OK` before the body is read; it may raise.
 
     Raises:
         ProbeFailed: CLOSED, MALFORMED or OVERSIZED, and what `refuse` raises.
@@ -65,12 +65,12 @@ def read_answer(stream: Stream, send: bytes, refuse: Callable[[int], None] | Non
         start = plain.end()
         end, status = start + int(plain[2]), int(plain[1])
         if end <= len(buffer):
-            if status != 200 and refuse:
+            if refuse and status not in OK:
                 refuse(status)
             stream.buffer = buffer[end:]
             return Answer(status, buffer[start:end])
     head = yield from read_head(stream)
-    if head.status != 200 and refuse:
+    if refuse and head.status not in OK:
         refuse(head.status)
     return Answer(head.status, (yield from read_body(stream, head)))
 
@@ -126,8 +126,7 @@ def read_body(stream: Stream, head: Head) -> Exchange[bytes]:
     """Read the body by the framing that the head announces, and undo its codings."""
     body = bytearray()
     yield from pass_body(stream, head, body.extend, MAX_BODY)
-    coded = b"\ncontent-encoding:" in head.lower
-    return coding.decode(head.lower, bytes(body), MAX_BODY) if coded else bytes(body)
+    return coding.decode(head.lower, bytes(body), MAX_BODY)
 
 
 def pass_body(
@@ -142,8 +141,8 @@ def pass_body(
     """
     if head.status in (204, 304):
         return
-    if codings := TRANSFER_ENCODING.findall(head.lower):  # overrides Content-Length
-        chunked = codings[-1].rpartition(b",")[2].strip() == b"chunked"
+    if codings := coding.listed(coding.TRANSFER, head.lower):  # overrides Content-Length
+        chunked = codings[-1] == coding.CHUNKED
         yield from (pass_chunks(stream, take, most) if chunked else pass_to_end(stream, take, most))
     elif lengths := CONTENT_LENGTH.findall(head.lower):
         yield from pass_bytes(stream, content_length(lengths, most), take, "HTTP body")
