@@ -111,7 +111,9 @@ def match_entry(word: str) -> re.Match[str] | None:
 def without_comment(line: str) -> str:
     """What a line says, without white space and invisible characters around it."""
     line = line.strip().strip(INVISIBLE).strip()
-    return "" if line.startswith(COMMENTS) else _comment.split(line, maxsplit=1)[0]
+    if line.startswith(COMMENTS):
+        return ""
+    return _comment.split(line, maxsplit=1)[0] if "#" in line else line
 
 
 def split_words(line: str, whole: bool) -> list[str]:
@@ -120,8 +122,10 @@ def split_words(line: str, whole: bool) -> list[str]:
         line = f"{columns[1]}:{columns[2]}{line[columns.end() :]}"
     if whole:
         return [word.strip("\"',;") for word in line.split()]
+    if "@" in line and _separators.search(line):
+        line = _apart.sub(r"\1 ", line)
     words: list[str] = []
-    for word in _apart.sub(r"\1 ", line).split():
+    for word in line.split():
         if "@" in word:
             words.append(word.strip(SEPARATORS + INVISIBLE))
         else:
@@ -168,8 +172,9 @@ def ends_with_credentials(rest: str, labels: Labels) -> bool:
     if labels.credentials_last and rest.startswith(":"):
         return True
     fields = rest[1:].split(":")
-    said_nothing = with_words(UNLABELLED, _field.findall(rest)) is UNLABELLED
-    return rest[:1] in (":", "@") and len(fields) == 2 and all(fields) and said_nothing
+    if not rest.startswith((":", "@")) or len(fields) != 2 or not all(fields):
+        return False
+    return with_words(UNLABELLED, _field.findall(rest)) is UNLABELLED
 
 
 def read_userinfo(userinfo: str, delimited: bool) -> Credentials | Refusal | None:
