@@ -1,5 +1,6 @@
 """The last steps of a full check, for what has answered twice: TLS through it, then the user's targets."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -33,11 +34,11 @@ class FinalSteps:
         protocols: dict[Protocol, ProtocolReport],
     ) -> None:
         self._target = target
-        self._pages = pages
+        self._pages = tuple(dict.fromkeys(pages))  # each once
         self._protocols = protocols
         self._ways: list[Protocol] = []
         self.tls: TlsReport | None = None
-        self._fetched: dict[str, TargetReport] = {}
+        self._fetched: dict[TargetPage, TargetReport] = {}
 
     def begin(self, types: frozenset[Protocol]) -> list[Attempt]:
         """The first of them; `types` are the protocols to be tried, all where it is empty."""
@@ -61,16 +62,15 @@ class FinalSteps:
         status, outcome = None, report.outcome
         if isinstance(value, Fetched):
             status, outcome = value.status, Outcome.OK if value.as_wanted else Outcome.TARGET_MISMATCH
-        self._fetched[attempt.page.url] = TargetReport(
-            outcome is Outcome.OK, status, outcome, report.total_ms
-        )
+        self._fetched[attempt.page] = TargetReport(outcome is Outcome.OK, status, outcome, report.total_ms)
         return []
 
     @property
     def targets(self) -> dict[str, TargetReport]:
         """What came of the user's targets, in his order: they are fetched at once, and end as they do."""
-        urls = [page.url for page in self._pages]
-        return {url: self._fetched[url] for url in urls if url in self._fetched}
+        urls = Counter(page.url for page in self._pages)
+        names = {page: page.url if urls[page.url] == 1 else page.with_rules for page in self._pages}
+        return {name: self._fetched[page] for page, name in names.items() if page in self._fetched}
 
     def _works(self, protocol: Protocol) -> bool:
         report = self._protocols.get(protocol)

@@ -14,7 +14,7 @@ from eagleray.pipelines.proxies.judges.eagleray import Eagleray
 from eagleray.pipelines.proxies.model import Anonymity
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
-from eagleray.pipelines.proxies.protocols.http1 import Answer
+from eagleray.pipelines.proxies.protocols.http1 import OK, Answer
 from eagleray.pipelines.proxies.protocols.target import Target
 from eagleray.pipelines.secrets import hide_in_url
 
@@ -156,7 +156,7 @@ class Judge:
         return True
 
     def _seen(self, answer: Answer, nonce: str) -> Seen:
-        if answer.status != 200:
+        if answer.status not in OK:
             raise ProbeFailed(Outcome.NOT_A_PROXY, f"HTTP status {answer.status} for the judge's page")
         try:
             return self._kind.read(answer.body, nonce)

@@ -5,14 +5,14 @@ Names are never resolved here: they travel through the proxy.
 
 import re
 from collections.abc import Callable
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 
 import msgspec
 
 from eagleray.pipelines.proxies.judging import REQUEST_HEADERS
 from eagleray.pipelines.proxies.model import Endpoint, Protocol
 from eagleray.pipelines.proxies.probe import TUNNELS
-from eagleray.pipelines.proxies.protocols import http1, http_proxy
+from eagleray.pipelines.proxies.protocols import coding, http1, http_proxy
 from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
 from eagleray.pipelines.proxies.protocols.target import Target
 
@@ -34,12 +34,18 @@ class Fetched(msgspec.Struct, frozen=True):
 class TargetPage(msgspec.Struct, frozen=True):
     """A page of the user, and what its answer must be; no `status`: any of 2xx and 3xx."""
 
-    url: str  # as it was given: its name in reports
+    url: str  # as it was given, without its fragment: its name in reports
     tls: bool
     target: Target
     path: str
     status: frozenset[int] = frozenset()
-    contains: str = ""  # among the first `MAX_PAGE` bytes as they were sent
+    contains: str = ""  # among the first `MAX_PAGE` bytes
+    rules: str = ""  # as they were given, in the form of a URL's fragment
+
+    @property
+    def with_rules(self) -> str:
+        """Its name in reports where another page has the same URL."""
+        return f"{self.url}#{self.rules}" if self.rules else self.url
 
     def request(self, absolute: bool, extra: bytes = b"") -> bytes:
         """GET; absolute for a forward proxy (RFC 9112 section 3.2.2)."""
@@ -75,6 +81,7 @@ def parse_target_page(text: str, status: frozenset[int] = frozenset(), contains:
         raise ValueError(f"{text!r} holds what has to be escaped in a URL")
     target = checked_target(parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme])
     rules = rules_of(parts)
+    given = [("status", code) for code in sorted(status)] + [("contains", contains)] * bool(contains)
     return TargetPage(
         url=text.partition("#")[0],
         tls=parts.scheme == "https",
@@ -82,6 +89,7 @@ def parse_target_page(text: str, status: frozenset[int] = frozenset(), contains:
         path=path,
         status=status | {parse_status(code) for code in rules.pop("status", [])},
         contains=rules.pop("contains", [contains])[0],
+        rules="&".join(filter(None, [parts.fragment, urlencode(given)])),
     )
 
 
@@ -149,10 +157,19 @@ def read_page(stream: Stream, page: TargetPage, request: bytes) -> Exchange[Fetc
     """Ask, and hold the answer against the rules."""
     head = yield from http1.read_head(stream, request)
     as_wanted = head.status in page.status if page.status else 200 <= head.status < 400
-    if not as_wanted or not page.contains:
-        return Fetched(head.status, as_wanted)
-    marker = page.contains.encode()
-    while marker not in stream.buffer:
-        if len(stream.buffer) > MAX_PAGE or not (yield from stream.receive()):
-            return Fetched(head.status, False)
-    return Fetched(head.status, True)
+    if as_wanted and page.contains:
+        as_wanted = yield from find(stream, head, page.contains.encode())
+    return Fetched(head.status, as_wanted)
+
+
+def find(stream: Stream, head: http1.Head, marker: bytes) -> Exchange[bool]:
+    """True where the marker is among the first `MAX_PAGE` bytes of the page; no more than needed is read."""
+    page, coded = bytearray(), coding.applied(head.lower)
+
+    def enough(piece: bytes) -> bool:
+        start = max(0, len(page) - len(marker))
+        page.extend(piece)
+        return len(page) >= MAX_PAGE or (not coded and page.find(marker, start) >= 0)
+
+    yield from http1.pass_body(stream, head, enough)
+    return marker in coding.decode(head.lower, bytes(page[:MAX_PAGE]), MAX_PAGE, whole=False)

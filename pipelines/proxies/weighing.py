@@ -23,8 +23,8 @@ TELLING = (
     Outcome.TARGET_MISMATCH,
     Outcome.OVERSIZED,
     Outcome.TLS_FAILED,
+    Outcome.MALFORMED,  # it spoke, if nonsense; others may have waited for what was never to come
     Outcome.TIMEOUT,
-    Outcome.MALFORMED,
     Outcome.RESET,
     Outcome.CLOSED,
     Outcome.CONNECT_TIMEOUT,

@@ -53,6 +53,13 @@ LISTS = {
     "JSON in UTF-16": lambda pair: as_json(pair).encode("utf-16"),
     "CSV": lambda pair: b"ip,port\n" + b"".join(f"{each.ip},{each.port}\n".encode() for each in pair),
     "HTML": lambda pair: f"<html><pre>{lines(pair)}</pre></html>".encode(),
+    "two lists with a BOM each": lambda pair: b"".join(lines([each]).encode("utf-8-sig") for each in pair),
+    "comments": lambda pair: (lines(pair).replace("\n", " # was 127.0.0.1:9\n") + "; 127.0.0.1:9\n").encode(),
+    "CSV behind a comment": lambda pair: b"# a list\n" + LISTS["CSV"](pair),
+    "credentials": lambda pair: f"{pair[0].address}:user:pass\n1,http://u:p@{pair[1].address}\n".encode(),
+    "our own rows": lambda pair: "".join(
+        f'{{"endpoint":"{each.address}","protocols":{{}},"urls":[]}}\n' for each in pair
+    ).encode(),
     "a NUL later on": lambda pair: (lines(pair) + PADDING).encode() + bytes(1000),
     "a line of 10 MB before": lambda pair: b"a" * 10_000_000 + b"\n" + lines(pair).encode(),
 }

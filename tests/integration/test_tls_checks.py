@@ -3,6 +3,7 @@
 import json
 import socket
 
+import msgspec
 import pytest
 
 from eagleray import CheckRules, check
@@ -61,6 +62,14 @@ async def test_each_kind_is_found_as_it_is(ground, live, rules):
             assert (status.ok, status.status, status.outcome) == (False, 200, Outcome.TARGET_MISMATCH)
         else:
             assert (marker.ok, marker.outcome) == (False, truth.tls)
+
+
+async def test_targets_that_share_a_url_have_a_result_each(ground, live, rules):
+    wanted = {f"https://{ground.tls_target}/#contains={word}": word == "TLS" for word in ("TLS", "absent")}
+    rules = msgspec.structs.replace(rules, pages=tuple(map(parse_target_page, wanted)))
+    [report] = (await reports_on(ground, [live[Kind.HTTP_CONNECT]], rules)).values()
+    assert {name: target.ok for name, target in report.targets.items()} == wanted
+    assert {target.status for target in report.targets.values()} == {200}
 
 
 async def test_an_interceptors_certificate_is_kept(ground, live, rules):

@@ -10,21 +10,35 @@ from eagleray.pipelines.proxies.parse.record import ADDRESS, PORT, normal, parse
 from eagleray.pipelines.proxies.parse.refusal import Refusal
 
 DELIMITERS = ",;\t|"
+COMMENTS = ("#", "//")
 
 
 def parse_csv(text: str, labels: Labels) -> Iterator[Candidate | Refusal]:
     """The entries of the rows. Rows are lines: a quote that is never closed costs one row, not the rest."""
     rows = lines(text)
-    header = next(rows, "")
+    header = header_line(rows)
     delimiter = delimiter_of(header)
-    names = header_names(split_row(header, delimiter))
+    names = names_in(header)
     for line in rows:
         if len(line) > MAX_LINE:
             yield Refusal.LINE_TOO_LONG
+        elif line.startswith(COMMENTS):
+            continue
         elif cells := split_row(line, delimiter):
             yield from parse_record(dict(zip(names, cells, strict=False)), labels)
         elif line.strip():
             yield Refusal.MALFORMED
+
+
+def header_line(rows: Iterator[str]) -> str:
+    """The first line that is no comment; a line of names may begin like one."""
+    return next((line for line in rows if not line.startswith(COMMENTS) or names_in(line)), "")
+
+
+def names_in(header: str) -> list[str]:
+    """The normal names of the columns that a line names, none where it is no header."""
+    header = header[:MAX_LINE]
+    return header_names(split_row(header, delimiter_of(header)))
 
 
 def delimiter_of(header: str) -> str:

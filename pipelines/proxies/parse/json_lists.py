@@ -7,9 +7,9 @@ import msgspec
 from eagleray.pipelines.proxies.model import Candidate
 from eagleray.pipelines.proxies.parse.labels import PROTOCOLS, Labels, overruled
 from eagleray.pipelines.proxies.parse.lines import MAX_LINE, lines
-from eagleray.pipelines.proxies.parse.record import ADDRESS, first, normalised, parse_record
+from eagleray.pipelines.proxies.parse.record import ADDRESS, URL, Record, first, normalised, parse_record
 from eagleray.pipelines.proxies.parse.refusal import Refusal
-from eagleray.pipelines.proxies.parse.text import parse_line
+from eagleray.pipelines.proxies.parse.text import match_entry, parse_line
 
 MAX_DEPTH = 8  # levels between the top and a record: real lists have at most three
 
@@ -50,11 +50,23 @@ def walk(value: object, labels: Labels, depth: int) -> Iterator[Candidate | Refu
 
 
 def walk_object(fields: Mapping[str, object], labels: Labels, depth: int) -> Iterator[Candidate | Refusal]:
-    """A record, or the entries below: a name such as `socks5` labels all that is under it."""
+    """A record, or the entries below, or its URL; a name such as `socks5` labels all that is under it."""
     record = normalised(fields)
-    if isinstance(first(record, ADDRESS), dict | list | None):
-        for name, item in fields.items():
-            inner = overruled(labels, PROTOCOLS.get(name.lower(), frozenset()), "", None)
-            yield from walk(item, inner, depth - 1)
-    else:
+    if not isinstance(first(record, ADDRESS), dict | list | None):
         yield from parse_record(record, labels)
+        return
+    bare = True
+    for name, item in fields.items():
+        inner = overruled(labels, PROTOCOLS.get(name.lower(), frozenset()), "", None)
+        for entry in walk(item, inner, depth - 1):
+            bare = False
+            yield entry
+    if bare and (url := endpoint_url(record)):
+        yield from parse_record(record | {ADDRESS[0]: url}, labels)
+
+
+def endpoint_url(record: Record) -> str:
+    """What could be a page's address, too, where it has a port and no path; else empty."""
+    url = first(record, URL)
+    match = match_entry(url.strip()) if isinstance(url, str) else None
+    return match[0] if match and match[6] in ("", "/") else ""

@@ -42,7 +42,8 @@ WORD = re.compile(r"[a-z][a-z0-9]*")
 class Labels(msgspec.Struct, frozen=True):
     """What is known of all entries of a document: from the source's configuration, and where it came from.
 
-    `credentials_last` reads `ip:port:user:password`; without it these fields are country and anonymity.
+    `credentials_last` reads `ip:port:user:password`; without it these fields are country and anonymity where
+    one of them can be.
     """
 
     protocols: frozenset[Protocol] = frozenset()

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 MAX_LINE = 65_536  # characters: some lists are one line of thousands of entries, none needs more
 
-_line = re.compile(r"[^\r\n]+")
+# A byte order mark within a text is where another one was appended, perhaps behind a line without end.
+_line = re.compile("[^\r\n\ufeff]+")
 
 
 def encoding(head: bytes) -> str:

@@ -22,6 +22,7 @@ MAX_NESTING = 4  # `ip_data.country.iso_code` is the deepest that lists have
 
 # Names of fields in their normal form (lower case, letters only), the most telling first.
 ADDRESS = ("ip", "ipaddress", "ipadress", "host", "address", "addr", "server", "proxy", "ipport")
+URL = ("endpoint", "url")  # the address of an entry where the record holds no other
 PORT = ("port", "proxyport")
 PROTOCOL = ("protocols", "protocol", "type", "types", "scheme", "version")
 ANONYMITY = ("anonymity", "anonymitylevel", "anonlevel", "anon")
@@ -30,7 +31,7 @@ CONNECT = ("https", "ssl")
 USERNAME = ("username", "user", "login")
 PASSWORD = ("password", "pass")
 
-Record = Mapping[str, object]
+Record = dict[str, object]
 
 _not_letter = re.compile(r"[^a-z]+")
 _country = re.compile(r"[A-Za-z]{2}")
@@ -55,10 +56,10 @@ def parse_record(record: Record, labels: Labels) -> Iterator[Candidate | Refusal
     """The candidate of one record. An address that already holds its port, as docip's do, is read as text."""
     address, port = first(record, ADDRESS), first(record, PORT)
     labels = labelled(record, labels)
+    credentials = read_credentials(credential(first(record, USERNAME)), credential(first(record, PASSWORD)))
     if isinstance(address, str) and (match := match_entry(address.strip())):
-        yield from read_entry(match, (), labels)
+        yield from read_entry(match, (), labels, credentials)
         return
-    credentials = read_credentials(text_of(first(record, USERNAME)), text_of(first(record, PASSWORD)))
     endpoint = credentials if isinstance(credentials, Refusal) else read_endpoint(address, port, credentials)
     yield endpoint if isinstance(endpoint, Refusal) else candidate(endpoint, labels)
 
@@ -87,6 +88,11 @@ def country_in(value: object, depth: int = MAX_NESTING) -> str:
 def says_yes(value: object) -> bool:
     """True for the ways in which a field says yes."""
     return value is True or value == 1 or text_of(value).lower() in ("yes", "true", "1", "+")
+
+
+def credential(value: object) -> str:
+    """The value where it is text or a whole number, else empty."""
+    return str(value) if type(value) is int else text_of(value)
 
 
 def text_of(value: object) -> str:

@@ -3,8 +3,8 @@
 import re
 from enum import Enum, auto
 
-from eagleray.pipelines.proxies.parse.csv_tables import delimiter_of, header_names, split_row
-from eagleray.pipelines.proxies.parse.lines import MAX_LINE, lines
+from eagleray.pipelines.proxies.parse.csv_tables import header_line, names_in
+from eagleray.pipelines.proxies.parse.lines import lines
 
 
 class Format(Enum):
@@ -21,7 +21,7 @@ SNIFFED = 4096  # characters in which a page shows its first tag
 
 # `[v6]:port` and `[12:30] …` are text: JSON goes on with a value that can hold an entry.
 _json = re.compile(r"""\s*(?:\[\s*[\[{"\]]|\{\s*["}])""")
-_ndjson = re.compile(r"\s*\{[^\n]*\}[^\S\n]*\n\s*\{")
+_ndjson = re.compile(r"\s*\{[^\n]*\}[^\S\n]*\n[\s\ufeff]*\{")
 _tag = re.compile(r"<(?:!doctype|html|head|body|table|tr|td|div|pre|ul|li|p|br)\b", re.IGNORECASE)
 
 
@@ -33,5 +33,4 @@ def sniff(text: str, content_type: str = "") -> Format:
         return Format.JSON
     if _tag.search(text if "html" in content_type.lower() else text[:SNIFFED]):
         return Format.HTML
-    head = next(lines(text), "")[:MAX_LINE]
-    return Format.CSV if header_names(split_row(head, delimiter_of(head))) else Format.TEXT
+    return Format.CSV if names_in(header_line(lines(text))) else Format.TEXT

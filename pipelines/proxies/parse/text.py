@@ -21,20 +21,32 @@ from eagleray.pipelines.proxies.parse.refusal import Refusal
 
 MIN_PREFIX = 22  # 1 024 addresses: a provider's block; wider ranges are a scan, not a list
 
-COMMENTS = ("#", "//")
+COMMENTS = ("#", ";", "//")  # at the beginning of a line; behind white space only `#` starts one
+SEPARATORS = ",;|\"'<>()"
+INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page brings along
+UNLABELLED = Labels()
 
 _plain = re.compile(rf"(?:([a-z0-9]+)://)?({IPV4_TEXT}):({PORT})(?:\s([\w\s+!=>-]{{0,100}}))?", re.ASCII)
 # scheme://userinfo@host/prefix:port and the rest. A host is bracketed, dotted digits, or a name; a clock time
-# such as 07:58:01 is neither. No part runs past an `@`, so many of them cost linear time.
+# such as 07:58:01 is neither. No part runs past an `@`, so many of them cost linear time. An address and a
+# port before an `@` are the proxy's, unless an address follows.
 _entry = re.compile(
-    r"(?:([a-z][a-z0-9+.-]*)://)?(?:(.*)@)?(\[[^\]@]*\]|[0-9]+\.[0-9.]*|(?=[^:@]*[a-z])[\w.-]+)"
+    rf"(?:([a-z][a-z0-9+.-]*)://)?(?:(?!{IPV4_TEXT}:{PORT}@[^@0-9\[][^@]*$)(.*)@)?"
+    r"(\[[^\]@]*\]|[0-9]+\.[0-9.]*|(?=[^:@]*[a-z])[\w.-]+)"
     r"(?:/([0-9]{1,2}))?:([0-9][^:/?#@]*)(.*)",
     re.ASCII | re.IGNORECASE,
 )
 _scheme = re.compile(r"([a-z][a-z0-9+.-]*)://", re.ASCII | re.IGNORECASE)
 _address = re.compile(r"(?:\w+://)?(?:\[[0-9a-fA-F:]+\]|[0-9]+(?:\.[0-9]+){3})(?![\w.])", re.ASCII)
 _columns = re.compile(r"([0-9]+(?:\.[0-9]+){3}|\[[0-9a-fA-F:.]+\])[\s,;|]+([0-9]{1,5})(?![\w.:])", re.ASCII)
-_separators = re.compile(r"[,;|\"'<>()]+")
+_separators = re.compile(rf"[{SEPARATORS}{INVISIBLE}]+")
+# A separator where no password goes on: behind a whole entry, or before a scheme.
+_apart = re.compile(
+    r"(@(?:\[[^\]@]*\]|[0-9]+\.[0-9.]*)(?:/[0-9]{1,2})?:[0-9]+/?)"
+    rf"[{SEPARATORS}]|[{SEPARATORS}](?=[a-z][a-z0-9+.-]*://)",
+    re.ASCII | re.IGNORECASE,
+)
+_comment = re.compile(r"\s#")
 _field = re.compile(r"[\w-]+", re.ASCII)
 
 
@@ -72,17 +84,17 @@ def line_labels(labels: Labels, scheme: str | None, words: str | None) -> Labels
 def parse_line(line: str, labels: Labels) -> Iterator[Candidate | Refusal]:
     """The entries of one line; comments, headings and prose have none.
 
-    The first word may be any `host:port`, a later one only an address: prose is full of colons. Words between
-    two entries are labels of the first.
+    The first word may be any `host:port`, a later one only an address or what has credentials: prose is full
+    of colons. Words between two entries are labels of the first.
     """
     if len(line) > MAX_LINE:
         yield Refusal.LINE_TOO_LONG
         return
-    words = [] if line.lstrip().startswith(COMMENTS) else split_words(line, labels.credentials_last)
+    words = split_words(without_comment(line), labels.credentials_last)
     found = [
         (at, match)
         for at, word in enumerate(words)
-        if (match := match_entry(word)) and (at == 0 or match[3][0] in "[0123456789")
+        if (match := match_entry(word)) and (at == 0 or match[2] or match[3][0] in "[0123456789")
     ]
     if words and not found:
         yield from refuse_word(words[0])
@@ -96,15 +108,26 @@ def match_entry(word: str) -> re.Match[str] | None:
     return _entry.fullmatch(word)
 
 
+def without_comment(line: str) -> str:
+    """What a line says, without white space and invisible characters around it."""
+    line = line.strip().strip(INVISIBLE).strip()
+    if line.startswith(COMMENTS):
+        return ""
+    return _comment.split(line, maxsplit=1)[0] if "#" in line else line
+
+
 def split_words(line: str, whole: bool) -> list[str]:
     """Words apart by white space, and by punctuation too unless a word may hold a password."""
-    line = line.strip()
     if columns := _columns.match(line):
         line = f"{columns[1]}:{columns[2]}{line[columns.end() :]}"
+    if whole:
+        return [word.strip("\"',;") for word in line.split()]
+    if "@" in line and _separators.search(line):
+        line = _apart.sub(r"\1 ", line)
     words: list[str] = []
     for word in line.split():
-        if whole or "@" in word:
-            words.append(word.strip("\"',;"))
+        if "@" in word:
+            words.append(word.strip(SEPARATORS + INVISIBLE))
         else:
             words += filter(None, _separators.split(word))
     return words
@@ -118,13 +141,20 @@ def refuse_word(word: str) -> Iterator[Refusal]:
         yield Refusal.BAD_PORT
 
 
-def read_entry(match: re.Match[str], words: Sequence[str], labels: Labels) -> Iterator[Candidate | Refusal]:
-    """The candidates that one entry stands for (a range stands for many), labelled by the words after it."""
+def read_entry(
+    match: re.Match[str], words: Sequence[str], labels: Labels, beside: Credentials | Refusal | None = None
+) -> Iterator[Candidate | Refusal]:
+    """The candidates that one entry stands for (a range stands for many), labelled by the words after it.
+
+    `beside` are the credentials of an entry that holds none itself.
+    """
     scheme, userinfo, host, prefix, port, rest = match.groups()
-    if labels.credentials_last and userinfo is None and rest.startswith(":"):
+    if userinfo is None and ends_with_credentials(rest, labels):
         credentials = read_credentials(*rest[1:].partition(":")[::2])
+        if words and not labels.credentials_last:  # a password may have been taken apart
+            credentials = Refusal.BAD_CREDENTIALS
     else:
-        credentials = read_userinfo(userinfo or "")
+        credentials = read_userinfo(userinfo, bool(scheme)) if userinfo else beside
         words = [*_field.findall(rest), *words]
     said = line_labels(labels, scheme, " ".join(words))
     if said is None:
@@ -134,11 +164,28 @@ def read_entry(match: re.Match[str], words: Sequence[str], labels: Labels) -> It
         yield endpoint if isinstance(endpoint, Refusal) else candidate(endpoint, said)
 
 
-def read_userinfo(userinfo: str) -> Credentials | Refusal | None:
-    """User and password of RFC 3986 section 3.2.1, percent-encoded. A second bare `@` is ambiguous."""
-    if "@" in userinfo:
-        return Refusal.BAD_CREDENTIALS
+def ends_with_credentials(rest: str, labels: Labels) -> bool:
+    """True for what follows a port in `ip:port:user:password` and `ip:port@user:password`.
+
+    Unless a list is known to be of that form, these are two fields of which none is a label.
+    """
+    if labels.credentials_last and rest.startswith(":"):
+        return True
+    fields = rest[1:].split(":")
+    if not rest.startswith((":", "@")) or len(fields) != 2 or not all(fields):
+        return False
+    return with_words(UNLABELLED, _field.findall(rest)) is UNLABELLED
+
+
+def read_userinfo(userinfo: str, delimited: bool) -> Credentials | Refusal | None:
+    """User and password of RFC 3986 section 3.2.1, percent-encoded.
+
+    A second bare `@` is ambiguous. So is a separator in the user, who may begin behind it, unless a scheme
+    has `delimited` him.
+    """
     username, _, password = userinfo.partition(":")
+    if "@" in userinfo or (not delimited and _separators.search(username)):
+        return Refusal.BAD_CREDENTIALS
     return read_credentials(unquote(username), unquote(password))
 
 

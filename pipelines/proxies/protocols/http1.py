@@ -1,5 +1,6 @@
 """HTTP/1.1 answers, incremental and bounded (RFC 9112)."""
 
+import math
 import re
 from collections.abc import Callable
 
@@ -27,8 +28,8 @@ PLAIN = re.compile(
     + rb"(?:%b)*+(?i:content-length):[ \t]*+([0-9]{1,4})\r\n(?:%b)*+\r\n" % (FIELD, FIELD)
 )
 FOLD = re.compile(rb"\n[ \t]+")
-CONTENT_LENGTH = re.compile(rb"\ncontent-length:([^\n]*)")
-TRANSFER_ENCODING = re.compile(rb"\ntransfer-encoding:([^\n]*)")
+CONTENT_LENGTH = re.compile(rb"\ncontent-length[ \t]*:([^\n]*)")
+OK = frozenset({200, 203})  # 203: 200, but for what a proxy has transformed (RFC 9110 section 15.3.4)
 CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;.*)?")
 
 
@@ -49,7 +50,7 @@ class Answer(msgspec.Struct):
 def read_answer(stream: Stream, send: bytes, refuse: Callable[[int], None] | None = None) -> Exchange[Answer]:
     """Send a request (not HEAD or CONNECT) and read the final answer.
 
-    `refuse` is called with a status that is not 200 before the body is read; it may raise.
+    `refuse` is called with a status that is not `OK` before the body is read; it may raise.
 
     Raises:
         ProbeFailed: CLOSED, MALFORMED or OVERSIZED, and what `refuse` raises.
@@ -64,12 +65,12 @@ def read_answer(stream: Stream, send: bytes, refuse: Callable[[int], None] | Non
         start = plain.end()
         end, status = start + int(plain[2]), int(plain[1])
         if end <= len(buffer):
-            if status != 200 and refuse:
+            if refuse and status not in OK:
                 refuse(status)
             stream.buffer = buffer[end:]
             return Answer(status, buffer[start:end])
     head = yield from read_head(stream)
-    if head.status != 200 and refuse:
+    if refuse and head.status not in OK:
         refuse(head.status)
     return Answer(head.status, (yield from read_body(stream, head)))
 
@@ -122,23 +123,46 @@ def parse_head(raw: bytes) -> Head:
 
 
 def read_body(stream: Stream, head: Head) -> Exchange[bytes]:
-    """Read the body by the framing that the head announces (RFC 9112 section 6.3), and undo its codings."""
+    """Read the body by the framing that the head announces, and undo its codings."""
+    body = bytearray()
+    yield from pass_body(stream, head, body.extend, MAX_BODY)
+    return coding.decode(head.lower, bytes(body), MAX_BODY)
+
+
+def pass_body(
+    stream: Stream, head: Head, take: Callable[[bytes], object], most: float = math.inf
+) -> Exchange[None]:
+    """Hand over the body piece by piece as it is framed (RFC 9112 section 6.3), still coded.
+
+    It ends before where `take` gives true: it has enough.
+
+    Raises:
+        ProbeFailed: CLOSED, MALFORMED, or OVERSIZED beyond `most` bytes.
+    """
     if head.status in (204, 304):
-        return b""
-    if b"\ntransfer-encoding:" in head.lower:  # overrides Content-Length
-        codings = TRANSFER_ENCODING.findall(head.lower)
-        chunked = codings[-1].rpartition(b",")[2].strip() == b"chunked"
-        body = yield from (read_chunks(stream) if chunked else read_to_end(stream))
+        return
+    if codings := coding.listed(coding.TRANSFER, head.lower):  # overrides Content-Length
+        chunked = codings[-1] == coding.CHUNKED
+        yield from (pass_chunks(stream, take, most) if chunked else pass_to_end(stream, take, most))
     elif lengths := CONTENT_LENGTH.findall(head.lower):
-        length = content_length(lengths)
-        whole = length <= len(stream.buffer)
-        body = stream.take(length) if whole else (yield from stream.exactly(length, step="HTTP body"))
+        yield from pass_bytes(stream, content_length(lengths, most), take, "HTTP body")
     else:
-        body = yield from read_to_end(stream)
-    return coding.decode(head.lower, body, MAX_BODY) if b"\ncontent-encoding:" in head.lower else body
+        yield from pass_to_end(stream, take, most)
 
 
-def content_length(values: list[bytes]) -> int:
+def pass_bytes(stream: Stream, count: int, take: Callable[[bytes], object], step: str) -> Exchange[bool]:
+    """Hand over `count` bytes as they come; True where `take` has enough."""
+    while count:
+        if not stream.buffer and not (yield from stream.receive()):
+            raise ProbeFailed(Outcome.CLOSED, f"closed in {step}")
+        piece = stream.take(count)
+        count -= len(piece)
+        if take(piece):
+            return True
+    return False
+
+
+def content_length(values: list[bytes], most: float) -> int:
     """The one length that all Content-Length fields agree on (RFC 9110 section 8.6)."""
     text = values[0].strip()
     if len(values) > 1 or b"," in text:
@@ -147,23 +171,23 @@ def content_length(values: list[bytes]) -> int:
             raise ProbeFailed(Outcome.MALFORMED, "HTTP: several values of Content-Length")
     if not text.isdigit():
         raise ProbeFailed(Outcome.MALFORMED, "HTTP: Content-Length")
-    if len(text) > 18 or int(text) > MAX_BODY:
-        raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: body beyond {MAX_BODY} bytes")
+    if len(text) > 18 or int(text) > most:
+        raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: body beyond {most} bytes")
     return int(text)
 
 
-def read_chunks(stream: Stream) -> Exchange[bytes]:
+def pass_chunks(stream: Stream, take: Callable[[bytes], object], most: float) -> Exchange[None]:
     """A chunked body; its trailers are passed over (RFC 9112 section 7.1)."""
-    body, framing = bytearray(), 0
+    total = framing = 0
     while size := chunk_size(line := (yield from read_line(stream))):
-        framing += len(line)
-        if len(body) + size > MAX_BODY or framing > MAX_FRAMING:
-            raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: body beyond {MAX_BODY} bytes, or in tiny chunks")
-        body += yield from stream.exactly(size, step="HTTP chunk")
+        total, framing = total + size, framing + len(line)
+        if total > most or framing > MAX_FRAMING:
+            raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: body beyond {most} bytes, or in tiny chunks")
+        if (yield from pass_bytes(stream, size, take, "HTTP chunk")):
+            return
         if (yield from stream.exactly(2, step="HTTP chunk")) != b"\r\n":
             raise ProbeFailed(Outcome.MALFORMED, "HTTP: chunk longer than announced")
     yield from skip_trailers(stream)
-    return bytes(body)
 
 
 def chunk_size(line: bytes) -> int:
@@ -194,10 +218,12 @@ def read_line(stream: Stream) -> Exchange[bytes]:
     return line
 
 
-def read_to_end(stream: Stream) -> Exchange[bytes]:
+def pass_to_end(stream: Stream, take: Callable[[bytes], object], most: float) -> Exchange[None]:
     """A body that ends with the connection."""
-    while len(stream.buffer) <= MAX_BODY:
-        if not (yield from stream.receive()):
-            body, stream.buffer = stream.buffer, b""
-            return body
-    raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: body beyond {MAX_BODY} bytes")
+    total = 0
+    while stream.buffer or (yield from stream.receive()):
+        total += len(stream.buffer)
+        if total > most:
+            raise ProbeFailed(Outcome.OVERSIZED, f"HTTP: body beyond {most} bytes")
+        if take(stream.take(len(stream.buffer))):
+            return

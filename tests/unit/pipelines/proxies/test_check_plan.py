@@ -111,6 +111,13 @@ QUICK_CHECKS = {
     "forwards by CONNECT only": (candidate(), {HTTP: Outcome.FORBIDDEN, HTTPS: OK}, (), "http https", OK),
     "does not speak HTTP": (candidate(), {HTTP: MALFORMED, SOCKS5: OK}, (), "http socks5", OK),
     "speaks something else": (candidate(), {HTTP: MALFORMED}, (), "http socks5 socks4 https", MALFORMED),
+    "speaks something else, silent to SOCKS": (
+        candidate(),
+        {HTTP: MALFORMED, SOCKS5: TIMEOUT, SOCKS4: TIMEOUT},
+        (),
+        "http socks5 socks4 https",
+        MALFORMED,
+    ),
     "speaks something else, CONNECT claimed": (
         candidate({HTTP, HTTPS}),
         {HTTP: MALFORMED},

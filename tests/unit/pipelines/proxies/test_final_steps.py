@@ -132,6 +132,19 @@ def test_what_a_page_came_to():
     ]
 
 
+def test_pages_that_share_a_url_are_told_apart_by_their_rules():
+    steps, _ = steps_for({HTTP: OK}, [f"{PLAIN}#status=200", PLAIN, f"{SECURE}#status=204"] * 2, site=None)
+    first, second, other = steps.begin(frozenset())
+    steps.ended(second, ended(OK), Fetched(200, True))
+    steps.ended(first, ended(OK), Fetched(200, False))
+    steps.ended(other, ended(OK), Fetched(204, True))
+    assert {name: report.ok for name, report in steps.targets.items()} == {
+        f"{PLAIN}#status=200": False,
+        PLAIN: True,
+        SECURE: True,
+    }
+
+
 def test_a_proxy_that_wants_tls_gets_it_with_http_only():
     steps, reports = steps_for({HTTP: OK, SOCKS5: OK}, [PLAIN], site=None)
     reports[HTTP] = ProtocolReport(OK, tls_to_proxy=True)

@@ -192,6 +192,11 @@ def test_our_judges_answer(own, fields, judged):
     assert our_judge(own).read(Answer(200, proven("s1.a", **fields)), "s1.a", PROXY) == judged
 
 
+def test_an_answer_that_a_proxy_says_it_has_transformed_must_be_whole_like_any():
+    assert our_judge().read(Answer(203, proven("s1.a")), "s1.a", PROXY).exit_ip == EXIT
+    assert failure(our_judge(), b"<html>", "s1.a", status=203) is Outcome.NOT_A_PROXY
+
+
 @pytest.mark.parametrize(("own", "fields", "judged"), HTTPBIN_ANSWERS.values(), ids=HTTPBIN_ANSWERS)
 def test_httpbins_answer(own, fields, judged):
     assert httpbin_judge(own).read(Answer(200, echoed("a", **fields)), "a", PROXY) == judged

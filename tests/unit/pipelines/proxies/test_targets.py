@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 
 from eagleray.pipelines.proxies.model import Credentials, Endpoint, Protocol
@@ -18,6 +20,14 @@ SOCKS4_OPEN = b"\x00\x5a" + bytes(6)
 
 def answer(status, body=b""):
     return b"HTTP/1.1 %d Some reason\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+def headed(fields, body):
+    return b"HTTP/1.1 200 OK\r\n%s\r\n\r\n%s" % (fields, body)
+
+
+def coded(body):
+    return headed(b"Content-Encoding: gzip\r\nContent-Length: %d" % len(body), body)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +112,34 @@ WANTED = {
         answer(200, bytes(2 * MAX_PAGE) + b"hello"),
         Fetched(200, False),
     ),
+    "a marker across two chunks": (
+        "#contains=hello",
+        headed(b"Transfer-Encoding: chunked", b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"),
+        Fetched(200, True),
+    ),
+    "a marker in a page that goes on": (
+        "#contains=hello",
+        headed(b"Transfer-Encoding: chunked", b"5\r\nhello\r\n"),
+        Fetched(200, True),
+    ),
+    "a marker in a page that is cut": (
+        "#contains=hello",
+        headed(b"Content-Length: 99", b"well, hello"),
+        Fetched(200, True),
+    ),
+    "a marker in gzip": ("#contains=hello", coded(gzip.compress(b"well, hello")), Fetched(200, True)),
+    "no marker in gzip": ("#contains=hello", coded(gzip.compress(b"goodbye")), Fetched(200, False)),
+    "a marker, compressed, far behind": (
+        "#contains=hello",
+        coded(gzip.compress(bytes(MAX_PAGE) + b"hello")),
+        Fetched(200, False),
+    ),
+    "a marker at the end of what is read": (
+        "#contains=hello",
+        coded(gzip.compress(bytes(MAX_PAGE - 5) + b"hello")),
+        Fetched(200, True),
+    ),
+    "a marker where there is no body": ("#status=204&contains=a", answer(204), Fetched(204, False)),
 }
 
 
@@ -112,6 +150,48 @@ def test_rules(play, rules, page, fetched):
         page = page[: MAX_PAGE + 100]
     played = play(lambda stream: fetch(stream, ENDPOINT, Protocol.HTTP, target, lambda core: core), [page])
     assert played.value == fetched
+
+
+def test_an_answer_that_says_where_it_ends_is_not_waited_for(play_chunks):
+    page = parse_target_page("http://example.com/x#contains=hello")
+    kept_alive = [answer(200, b"goodbye"), b"the next answer"]
+    played = play_chunks(lambda stream: fetch(stream, ENDPOINT, Protocol.HTTP, page, None), kept_alive)
+    assert (played.value, played.rest) == (Fetched(200, False), kept_alive[1])
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (headed(b"Content-Length: 99", b"goodbye"), Outcome.CLOSED),
+        (headed(b"Transfer-Encoding: chunked", b"hello\r\n"), Outcome.MALFORMED),
+        (coded(b"hello"), Outcome.MALFORMED),
+    ],
+    ids=["cut", "no chunks", "no gzip"],
+)
+def test_a_page_that_breaks_its_own_form_tells_nothing_of_the_marker(play, body, outcome):
+    page = parse_target_page("http://example.com/x#contains=hello")
+    played = play(lambda stream: fetch(stream, ENDPOINT, Protocol.HTTP, page, None), [body])
+    assert played.outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "contains", "name"),
+    [
+        ("http://example.com/", (), "", "http://example.com/"),
+        ("http://example.com/#contains=Log%20in", (), "", "http://example.com/#contains=Log%20in"),
+        (
+            "http://example.com/",
+            (204, 200),
+            "Log in",
+            "http://example.com/#status=200&status=204&contains=Log+in",
+        ),
+        ("http://example.com/#status=200", (), "in", "http://example.com/#status=200&contains=in"),
+    ],
+)
+def test_the_name_with_rules(text, status, contains, name):
+    page = parse_target_page(text, frozenset(status), contains)
+    assert page.with_rules == name
+    assert parse_target_page(name) == page
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eagleray.pipelines.document import Document
-from eagleray.pipelines.proxies.model import Anonymity, Candidate, Endpoint, Protocol
+from eagleray.pipelines.proxies.model import Anonymity, Candidate, Credentials, Endpoint, Protocol
 from eagleray.pipelines.proxies.parse import Labels, Parsed, parse
 
 LISTS = Path(__file__).parents[4] / "data" / "lists"
@@ -104,6 +104,68 @@ def test_encoding(encode: Callable[[str], bytes]) -> None:
 
 def test_json_after_a_byte_order_mark() -> None:
     assert parse(Document("list", "", '["192.0.2.1:80"]'.encode("utf-8-sig"))).entries == 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"ip":"192.0.2.1","port":80,"username":77,"password":12345}',
+        '{"proxy":"192.0.2.1:80","username":"77","password":12345}',
+        '{"proxy":"192.0.2.1:80:77:12345"}',
+        '{"proxy":"77:12345@192.0.2.1:80","username":"other"}',
+    ],
+)
+def test_credentials_of_a_record(record: str) -> None:
+    (candidate,) = parse(Document("list", "", f"[{record}]".encode())).candidates
+    assert candidate.endpoint == Endpoint("192.0.2.1", 80, Credentials("77", "12345"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "192.0.2.1:80\n\ufeff192.0.2.2:80\n",
+        "192.0.2.1:80\ufeff192.0.2.2:80",
+        "ip,port\n192.0.2.1,80\n\ufeff192.0.2.2,80\n",
+        '{"ip":"192.0.2.1","port":80}\n\ufeff{"ip":"192.0.2.2","port":80}\n',
+    ],
+)
+def test_lists_appended_to_each_other_with_their_marks(text: str) -> None:
+    result = parse(Document("list", "", text.encode("utf-8-sig")))
+    assert [str(c.endpoint) for c in result.candidates] == ["192.0.2.1:80", "192.0.2.2:80"]
+    assert not result.refused
+
+
+@pytest.mark.parametrize(
+    ("record", "claim"),
+    [
+        ('{"url":"socks5://192.0.2.1:80","country":"US"}', ("192.0.2.1:80", {SOCKS5}, "US", None)),
+        ('{"url":"192.0.2.1:80/","data":[]}', ("192.0.2.1:80", set(), "", None)),
+        ('{"endpoint":"192.0.2.1:80","alive":false,"urls":[]}', ("192.0.2.1:80", set(), "", None)),
+        (
+            '{"endpoint":"192.0.2.1:80","alive":true,"urls":["http://u:p@192.0.2.1:80"]}',
+            ("192.0.2.1:80", {HTTP}, "", None),
+        ),
+        ('{"url":"http://192.0.2.9:80","data":["192.0.2.1:80"]}', ("192.0.2.1:80", set(), "", None)),
+    ],
+)
+def test_a_record_that_has_a_url_only(record: str, claim: tuple[str, set[Protocol], str, None]) -> None:
+    for text in (record, f"[{record}]"):
+        result = parse(Document("list", "", text.encode()))
+        assert (list(map(claims, result.candidates)), result.refused.total()) == ([claim], 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# a list\n// of proxies\nip,port,user,pass\n# 192.0.2.9,80,u,p\n192.0.2.1,80,77,12345\n",
+        "#,ip,port,user,pass\n1,192.0.2.1,80,77,12345\n",
+        "#ip;port;user;pass\n192.0.2.1;80;77;12345\n",
+    ],
+)
+def test_comments_in_a_table(text: str) -> None:
+    result = parse(Document("list", "", text.encode()))
+    assert [c.endpoint.authority for c in result.candidates] == ["77:12345@192.0.2.1:80"]
+    assert not result.refused
 
 
 def test_plain_list_served_as_html() -> None:

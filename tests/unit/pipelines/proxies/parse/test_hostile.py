@@ -93,7 +93,10 @@ def reread(endpoint: Endpoint) -> Endpoint:
         (b"ip,port\n" + b'"192.0.2.1,80\n', {"not_an_address": 1}),
         (b"x" * 200_000, {"line_too_long": 1}),
         (b'{"a":1}\n{"a":' + b" " * 70_000 + b"}\n", {"line_too_long": 1}),
-        (b'{"error":"rate limit","url":"http://192.0.2.1:80"}', {}),
+        (b'{"error":"rate limit","url":"http://192.0.2.1:80/help"}', {}),
+        (b'{"error":"rate limit","url":"https://api.example/"}', {}),
+        (b'{"endpoint":"/proxies","data":[]}', {}),
+        (b'{"url":"http://proxy.example:80"}', {"not_an_address": 1}),
         (b"[" * 20 + b'"192.0.2.1:80"' + b"]" * 20, {}),
         (b"\x1f\x8b\x08\x00" + bytes(range(256)), {}),
         (b"", {}),
@@ -108,7 +111,8 @@ def test_ends_as_a_refusal(body: bytes, refused: dict[str, int]) -> None:
 
 
 def test_fields_of_the_wrong_type_are_no_claims() -> None:
-    fields = '"protocols":[1,null,{}],"country":{"code":7},"anonymity":[],"https":{"a":[]},"username":5'
+    fields = '"protocols":[1,null,{}],"country":{"code":7},"anonymity":[],"https":{"a":[]}'
+    fields += ',"username":{"id":5},"password":true'
     (candidate,) = of(f'[{{"ip":"192.0.2.1","port":80,{fields}}}]'.encode()).candidates
     assert candidate == Candidate(Endpoint("192.0.2.1", 80), source="list")
 

@@ -41,6 +41,18 @@ def only(line: str, **labels: Any) -> Candidate:
         ("token@192.0.2.1:80", "192.0.2.1", Credentials("token"), set()),
         ("@192.0.2.1:80", "192.0.2.1", None, set()),
         ("192.0.2.1:80@socks5", "192.0.2.1", None, {SOCKS5}),
+        ("1,http://user:pass@192.0.2.1:80", "192.0.2.1", USER, {HTTP}),
+        ("1;US;SOCKS5://user:pass@192.0.2.1:80;DE", "192.0.2.1", USER, {SOCKS5}),
+        ("user:pass@192.0.2.1:80,US", "192.0.2.1", USER, set()),
+        ("user:pass@[2001:db8::1]:80|socks5", "2001:db8::1", USER, {SOCKS5}),
+        ("(user:pass@192.0.2.1:80)", "192.0.2.1", USER, set()),
+        ("http://us,er:pa;ss@192.0.2.1:80", "192.0.2.1", Credentials("us,er", "pa;ss"), {HTTP}),
+        ("user:pa|ss@192.0.2.1:80", "192.0.2.1", Credentials("user", "pa|ss"), set()),
+        ("192.0.2.1:80:user:pass", "192.0.2.1", USER, set()),
+        ('"socks5://192.0.2.1:80:user:pass",', "192.0.2.1", USER, {SOCKS5}),
+        ("192.0.2.1:80@user:pass", "192.0.2.1", USER, set()),
+        ("http://192.0.2.1:80@user:8pass", "192.0.2.1", Credentials("user", "8pass"), {HTTP}),
+        ("192.0.2.7:80@192.0.2.1:80", "192.0.2.1", Credentials("192.0.2.7", "80"), set()),
         ("[2001:DB8:0::1]:80", "2001:db8::1", None, set()),
         ("socks5://user:pass@[2001:db8::1]:80", "2001:db8::1", USER, {SOCKS5}),
         ("192.0.2.1 80", "192.0.2.1", None, set()),
@@ -49,6 +61,14 @@ def only(line: str, **labels: Any) -> Candidate:
         ("[2001:db8::1] 80", "2001:db8::1", None, set()),
         ('"192.0.2.1:80",', "192.0.2.1", None, set()),
         ("- 192.0.2.1:80", "192.0.2.1", None, set()),
+        ("192.0.2.1:80 # socks5 at 192.0.2.2:80", "192.0.2.1", None, set()),
+        ("192.0.2.1:80\t#192.0.2.2:80", "192.0.2.1", None, set()),
+        ("http://192.0.2.1:80#b #c", "192.0.2.1", None, {HTTP}),
+        ("http://user:p#ss@192.0.2.1:80", "192.0.2.1", Credentials("user", "p#ss"), {HTTP}),
+        ("192.0.2.1:80;#fff;socks5", "192.0.2.1", None, {SOCKS5}),
+        ("\u200b192.0.2.1:80\u200b", "192.0.2.1", None, set()),
+        (" \u200e 192.0.2.1\t80 socks5\u200b", "192.0.2.1", None, {SOCKS5}),
+        ("\u200buser:pass@192.0.2.1:80\u2060 http", "192.0.2.1", USER, {HTTP}),
         ("192.0.2.1:80 => failure", "192.0.2.1", None, set()),
         ("192.0.2.1:80|198.51.100.7|Germany", "192.0.2.1", None, set()),
     ],
@@ -65,6 +85,8 @@ def test_endpoint(line: str, host: str, credentials: Credentials | None, protoco
         ("192.0.2.1:80:US", "US", None),
         ("192.0.2.1:80:Germany", "", None),
         ("192.0.2.1:80:US:elite", "US", Anonymity.ELITE),
+        ("192.0.2.1:80:Germany:elite", "", Anonymity.ELITE),
+        ("user:pass@192.0.2.1:80, DE elite", "DE", Anonymity.ELITE),
         ("192.0.2.1:80 CO-N-S! +", "CO", Anonymity.TRANSPARENT),
         ("192.0.2.1:80 TH-A! -", "TH", Anonymity.ANONYMOUS),
         ("192.0.2.1:80 GH-H +", "GH", Anonymity.ELITE),
@@ -121,6 +143,10 @@ def test_credentials_last(line: str, credentials: Credentials | None) -> None:
         ("vmess://eyJhZGQiOiI", Refusal.UNKNOWN_SCHEME),
         ("user:p@ss@192.0.2.1:80", Refusal.BAD_CREDENTIALS),
         ("user:" + "p" * 256 + "@192.0.2.1:80", Refusal.BAD_CREDENTIALS),
+        ("1;user:pass@192.0.2.1:80", Refusal.BAD_CREDENTIALS),
+        ("192.0.2.1:80:user:pa,ss", Refusal.BAD_CREDENTIALS),
+        ("192.0.2.1:80:user:pass fast", Refusal.BAD_CREDENTIALS),
+        ("1,http://user:pass@proxy.example:80", Refusal.NOT_AN_ADDRESS),
         ("192.0.0.0/21:80", Refusal.RANGE_TOO_WIDE),
         ("192.0.2.1/24:80", Refusal.NOT_AN_ADDRESS),
         ("192.0.2.0/33:80", Refusal.NOT_AN_ADDRESS),
@@ -138,7 +164,10 @@ def test_refused(line: str, refusal: Refusal) -> None:
         "",
         "   ",
         "# 192.0.2.1:80",
-        "// 192.0.2.1:80",
+        "  // 192.0.2.1:80",
+        "; 192.0.2.1:80",
+        "\u200b#192.0.2.1:80",
+        "updated today # 192.0.2.1:80",
         "Proxy list (#400) updated at Fri, 24 Mar 23 07:58:01 +0300",
         "Socks proxy=https://spys.me/socks.txt",
         "https://github.com/somebody/list",
@@ -158,6 +187,21 @@ def test_several_entries_on_a_line() -> None:
         ("192.0.2.2:81", "DE"),
         ("192.0.2.3:82", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "user:pass@192.0.2.1:80,u:p@192.0.2.2:81",
+        "http://user:pass@192.0.2.1:80;http://u:p@192.0.2.2:81",
+        '"user:pass@192.0.2.1:80","u:p@192.0.2.2:81"',
+        "192.0.2.1:80:user:pass, 192.0.2.2:81:u:p",
+        "192.0.2.1:80@user:pass 192.0.2.2:81@u:p",
+    ],
+)
+def test_each_of_several_entries_has_its_credentials(line: str) -> None:
+    endpoints = [item.endpoint for item in items(line) if isinstance(item, Candidate)]
+    assert endpoints == [Endpoint("192.0.2.1", 80, USER), Endpoint("192.0.2.2", 81, Credentials("u", "p"))]
 
 
 def test_range_is_expanded() -> None:

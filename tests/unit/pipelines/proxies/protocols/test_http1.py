@@ -39,6 +39,9 @@ def coded(coding: bytes, body: bytes) -> bytes:
     return OK + b"Content-Encoding: " + coding + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
+BOMB = gzip.compress(bytes(MAX_BODY + 1))
+TWICE = gzip.compress(gzip.compress(b"hi"))
+
 # Answers that say where they end: status and body; what follows must stay.
 FRAMED = {
     "Content-Length": (length(b"5", b"hello"), 200, b"hello"),
@@ -76,6 +79,24 @@ FRAMED = {
         200,
         b"hi",
     ),
+    "white space before a colon": (OK + b"Content-Length \t: 2\r\n\r\nhi", 200, b"hi"),
+    "identity as transfer coding": (
+        OK + b"Transfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nhi",
+        200,
+        b"hi",
+    ),
+    "gzip as transfer coding": (
+        OK + b"Transfer-Encoding : gzip, chunked\r\n\r\n16\r\n" + gzip.compress(b"hi") + b"\r\n0\r\n\r\n",
+        200,
+        b"hi",
+    ),
+    "gzip as content and transfer coding": (
+        OK
+        + b"Content-Encoding: gzip\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"%x\r\n%b\r\n0\r\n\r\n" % (len(TWICE), TWICE),
+        200,
+        b"hi",
+    ),
     "head as long as allowed": (headers(MAX_HEAD), 200, b""),
     "body as long as allowed": (length(b"%d" % MAX_BODY, b"x" * MAX_BODY), 200, b"x" * MAX_BODY),
 }
@@ -94,6 +115,7 @@ UNFRAMED = {
     "body as long as allowed": (OK + b"\r\n" + b"x" * MAX_BODY, b"x" * MAX_BODY),
     "HTTP/1.0 without headers, closed at once": (b"HTTP/1.0 200 OK\r\n\r\n", b""),
     "gzip": (OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"hi"), b"hi"),
+    "gzip as transfer coding": (OK + b"Transfer-Encoding: gzip\r\n\r\n" + gzip.compress(b"hi"), b"hi"),
 }
 
 FAILURES = {
@@ -151,6 +173,18 @@ FAILURES = {
     "chunk extensions without end": (CHUNKED + (b"1;" + b"e" * 1000 + b"\r\nx\r\n") * 20, Outcome.OVERSIZED),
     "gzip that is cut": (coded(b"gzip", gzip.compress(b"hi")[:-1]), Outcome.MALFORMED),
     "gzip bomb": (coded(b"gzip", gzip.compress(bytes(MAX_BODY + 1))), Outcome.OVERSIZED),
+    "gzip bomb in chunks": (
+        OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(BOMB), BOMB),
+        Outcome.OVERSIZED,
+    ),
+    "Content-Length twice, once with a blank, different": (
+        OK + b"Content-Length: 2\r\nContent-Length : 3\r\n\r\nhi!",
+        Outcome.MALFORMED,
+    ),
+    "too many codings": (
+        OK + b"Content-Encoding: gzip\r\nTransfer-Encoding: gzip, gzip, chunked\r\n\r\n0\r\n\r\n",
+        Outcome.MALFORMED,
+    ),
     "trailers without end": (CHUNKED + b"0\r\n" + b"X: y\r\n" * 10_000, Outcome.OVERSIZED),
 }
 
@@ -184,6 +218,16 @@ def test_a_server_without_end_fills_no_memory(play_chunks, beginning, chunk):
     played = play_chunks(ask, flood)
     assert played.outcome in (Outcome.OVERSIZED, Outcome.MALFORMED)
     assert played.most <= MAX_BODY + 2 * RECEIVE
+
+
+@pytest.mark.parametrize(("status", "refused"), [(200, []), (203, []), (206, [206]), (404, [404])])
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_is_no_success_may_be_refused(play, status, refused, strict):
+    told = []
+    name = b"Content-Length" if strict else b"Content-Length "
+    answer = b"HTTP/1.1 %d X\r\n%b: 2\r\n\r\nhi" % (status, name)
+    assert play(partial(ask, refuse=told.append), [answer]).value == http1.Answer(status, b"hi")
+    assert told[:1] == refused
 
 
 def test_first_byte_is_the_time_of_the_first_chunk(play):
