@@ -3,11 +3,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from eagleray.actors.sink import Sink
 from eagleray.actors.sinks import sqlite
 from eagleray.actors.sinks.base import SchemaMismatch, StoreError, StoreUnavailable
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.sqlite import SqliteReader, SqliteWriter
 from eagleray.cluster.pool import alive
@@ -65,6 +68,49 @@ async def test_a_locked_file_is_unavailable_and_then_written(store, tmp_path, sc
     await impatient.write([envelope])
     assert len(await impatient.scan(events, None, 10)) == 1
     await impatient.close()
+
+
+def remove(path: Path) -> None:
+    for end in ("", "-wal", "-shm"):
+        Path(f"{path}{end}").unlink(missing_ok=True)
+
+
+def replace(path: Path) -> None:
+    remove(path)
+    path.touch()
+
+
+@pytest.mark.parametrize(
+    "lose", [Path.unlink, remove, lambda path: path.rename(path.with_name("old")), replace]
+)
+async def test_a_file_that_goes_takes_no_later_row_along(store, tmp_path, schema, events, lose):
+    await store.write([seal("test", events, [[1, 2.0, ""]], 0)])
+    assert len(await store.scan(events, None, 10)) == 1
+    lose(tmp_path / "store.sqlite")
+    envelope = seal("test", events, [[2, 2.0, ""]], 0)
+    with pytest.raises(StoreUnavailable, match="was deleted, moved or replaced"):
+        await store.write([envelope])
+    await store.open()  # as a follower does after every failure
+    await store.migrate(schema)
+    await store.write([envelope])
+    assert [row[0] for row in await store.scan(events, None, 10)] == [2]
+    reader = SqliteReader(tmp_path / "store.sqlite", [events])
+    assert [row[0] for row in reader.scan(events, None, 10)] == [2]
+    reader.close()
+
+
+async def test_a_run_whose_file_is_deleted_stores_what_comes_afterwards(tmp_path, schema, events, batch):
+    path = tmp_path / "store.sqlite"
+    sink = Sink(Log.open(tmp_path / "log"), [SqliteWriter(path)], schema)
+    await sink.put(batch(1))
+    await sink.flush()
+    remove(path)
+    await sink.put(batch(2, 3))
+    await sink.flush()
+    await sink.close()
+    reader = SqliteReader(path, [events])
+    assert [row[0] for row in reader.scan(events, None, 10)] == [2, 3]
+    reader.close()
 
 
 async def test_only_the_owner_may_read_the_file(store, tmp_path):
