@@ -120,19 +120,20 @@ def restore(
 ) -> None:
     """Write the rows of a backup into each store, of whatever kind; newer rows that are there stay.
 
-    What a store refuses for its content stands in `log/dead-letters` of the data directory then.
+    Rows past their time are left out. What a store refuses for its content stands in `log/dead-letters` of
+    the data directory then.
     """
     log = log_dir(directory(config, data))
 
     async def work(_: "StoreUrl", writer: "Writer", schema: "Schema") -> Result:
         from eagleray.actors.sinks import backup
-        from eagleray.actors.sinks.dead_letters import DeadLetters
+        from eagleray.actors.sinks.copying import Intake
 
         await writer.open()
         await writer.migrate(schema)
-        dead = DeadLetters(log, writer.name, schema.tables)
-        rows = await backup.restore(file, writer, schema, dead, RowCount(f"restoring {writer.name}"))
-        return {"rows": rows, "rejected": dead.rejected}
+        intake = Intake(writer, schema, log, time.time(), RowCount(f"restoring {writer.name}"))
+        await backup.restore(file, schema, intake)
+        return {"rows": intake.rows, "rejected": intake.rejected, "expired": intake.expired}
 
     finish(for_each(config, store, data, work), as_json)
 

@@ -320,11 +320,33 @@ def test_a_store_of_files_is_restored_into_and_checked_but_not_asked(run, tmp_pa
         assert f"a store of kind {kind} can't be asked" in result.stderr
 
 
+def old_check(number: int) -> list[object]:
+    row = check(number)
+    row[4] = NOW - 31 * 86_400
+    return row
+
+
+def test_what_was_pruned_and_comes_back_is_not_counted_again(run, tmp_path):
+    store = tmp_path / "data" / "proxies.sqlite"
+    fill(f"sqlite:{store}", [seal("proxies", CHECKS, [old_check(1), check(2)], 0)])
+    fill(f"sqlite:{tmp_path}/older.sqlite", [seal("proxies", CHECKS, [old_check(1)], 0)])
+    made = outcome(run("store", "backup", "--store", "sqlite", "--json"))
+    assert outcome(run("store", "prune", "--store", "sqlite", "--json"))["removed"] == 1
+    restored = outcome(run("store", "restore", made["file"], "--store", "sqlite", "--json"))
+    assert (restored["rows"], restored["expired"]) == (1, 1)
+    asyncio.run(logged(log_dir(tmp_path / "data"), [seal("proxies", CHECKS, [old_check(1), check(2)], 0)]))
+    words = ("log", "replay", "--store", "sqlite", "--from", f"sqlite:{tmp_path}/older.sqlite")
+    replayed = json.loads(run(*words, "--json").stdout)
+    assert replayed == {"copied": 0, "replayed": 1, "rejected": 0, "expired": 2}
+    assert "2 left out as past their time" in run(*words).stdout
+    connection = sqlite3.connect(store)
+    assert connection.execute("SELECT sum(checks) FROM checks_hourly").fetchone() == (2,)
+    connection.close()
+
+
 def test_prune_removes_what_outlived_its_time(run, tmp_path):
     store = tmp_path / "pool.sqlite"
-    old = check(1)
-    old[4] = NOW - 31 * 86_400
-    fill(f"sqlite:{store}", [seal("proxies", CHECKS, [old, check(2)], 0)])
+    fill(f"sqlite:{store}", [seal("proxies", CHECKS, [old_check(1), check(2)], 0)])
     assert outcome(run("store", "prune", "--store", f"sqlite:{store}", "--json"))["removed"] == 1
     connection = sqlite3.connect(store)
     assert connection.execute("SELECT ip FROM checks").fetchall() == [("192.0.2.2",)]
@@ -353,7 +375,7 @@ def test_replay_fills_a_store_that_was_switched_on_later(run, place, tmp_path, k
     for _ in range(2):  # a second time changes nothing
         result = run("log", "replay", "--store", later.url, "--from", "sqlite", "--json")
         assert result.exit_code == 0, result.output
-        assert json.loads(result.stdout) == {"copied": 10, "replayed": 6, "rejected": 0}
+        assert json.loads(result.stdout) == {"copied": 10, "replayed": 6, "rejected": 0, "expired": 0}
         expected, found = pool_contents.sqlite(database(data)), later.contents()
         assert len(expected.states) == 5
         assert sorted(found.states) == sorted(expected.states)
