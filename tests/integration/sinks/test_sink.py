@@ -287,6 +287,15 @@ async def test_fence_returns_when_the_store_has_what_was_answered_or_under_way(s
     assert all(isinstance(result, StaleFence) for result in done if result is not None)
 
 
+@pytest.mark.parametrize("content", [b"", b"12x\n", b"\xff\xfe"])
+async def test_a_damaged_fence_is_said_and_nothing_is_let_in(tmp_path, schema, memory_store, content):
+    log = Log.open(tmp_path)
+    (tmp_path / "fence").write_bytes(content)
+    with pytest.raises(ValueError, match=r"/fence is damaged.*then delete it"):
+        Sink(log, [memory_store()], schema)
+    await log.close()
+
+
 def test_stale_fence_survives_pickling():
     error = pickle.loads(pickle.dumps(StaleFence(3, 4)))
     assert str(error) == "batch of incarnation 3, the sink knows 4"
