@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from eagleray.actors.sinks.base import Schema
 from eagleray.actors.sinks.copying import Count, Intake, copy, replay
+from eagleray.actors.sinks.log.reader import found_segments
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.registry import StoreUrl, create_writer
-from eagleray.cluster.stores import require_there
+from eagleray.cluster.stores import open_to_read
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 
 
@@ -29,6 +30,7 @@ async def replay_into(target: StoreUrl, source: StoreUrl | None, log: Path, coun
         StoreError: a store does not answer, or its tables are not this program's.
         ValueError: a URL has what the store does not understand.
     """
+    found_segments(log)  # before anything is written
     schema = schema_of(ProxyPipeline())
     writer = create_writer(target)
     try:
@@ -46,10 +48,9 @@ async def replay_into(target: StoreUrl, source: StoreUrl | None, log: Path, coun
 
 async def copy_from(store: StoreUrl, schema: Schema, target: Intake) -> None:
     """Write all rows of a store to another one, which is open."""
-    require_there(store)
     source = create_writer(store)
     try:
-        await source.open()
+        await open_to_read(store, source)
         await copy(source, schema, target)
     finally:
         await source.close()

@@ -71,6 +71,17 @@ def require_there(store: StoreUrl) -> None:
         )
 
 
+async def open_to_read(store: StoreUrl, writer: Writer) -> None:
+    """Open a store of which only `scan` is wanted; nothing is changed there.
+
+    Raises:
+        StoreError: it is not there, or does not answer.
+    """
+    require_there(store)
+    if store.kind != "sqlite":  # to open a SQLite file prepares it for writing; `scan` reads it on its own
+        await writer.open()
+
+
 def require_writable(folder: Path) -> None:
     """Refuse a folder that this user may not write to.
 

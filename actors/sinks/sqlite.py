@@ -1,6 +1,7 @@
 """SQLite, the store that needs no setting up. Statements are made from table descriptions."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +57,8 @@ class SqliteReader:
         self._path = path
         with translated(path):
             self.file = file_at(path)
-            uri = f"{path.absolute().as_uri()}?mode=ro"
+            mode = "mode=ro&immutable=1" if never_changes(path) else "mode=ro"
+            uri = f"{path.absolute().as_uri()}?{mode}"
             self._connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
         try:
             with translated(path):
@@ -220,6 +222,12 @@ def file_at(path: Path) -> FileId | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def never_changes(path: Path) -> bool:
+    """Whether a file is on a read-only file system, and whole: SQLite could not make its files beside it."""
+    whole = not path.with_name(path.name + "-wal").exists()
+    return whole and path.exists() and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 @contextmanager

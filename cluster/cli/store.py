@@ -98,12 +98,11 @@ def backup(
 
     async def work(store: "StoreUrl", writer: "Writer", schema: "Schema") -> Result:
         from eagleray.actors.sinks.backup import back_up
-        from eagleray.cluster.stores import require_there
+        from eagleray.cluster.stores import open_to_read
 
-        require_there(store)
+        await open_to_read(store, writer)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{writer.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup"
-        await writer.open()
         rows = await back_up(writer, schema, path, RowCount(f"backing up {writer.name}"))
         removed = remove_old(folder, writer.name, path, time.time() - keep * DAY)
         return {"rows": rows, "file": str(path), "bytes": path.stat().st_size, "removed": removed}

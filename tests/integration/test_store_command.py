@@ -285,6 +285,24 @@ def test_a_store_that_is_not_there_is_said_and_not_made(run, tmp_path):
     assert not (tmp_path / "nowhere.sqlite").exists()
 
 
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_what_is_only_read_is_not_changed(run, tmp_path, mode):
+    fill(f"sqlite:{tmp_path}/pool.sqlite", batch(1))
+    fill(f"sqlite:{tmp_path}/data/proxies.sqlite", [])
+    asyncio.run(logged(log_dir(tmp_path / "data")))
+    for name, making in (("pool", f"PRAGMA journal_mode = {mode}"), ("foreign", "CREATE TABLE mine (x)")):
+        connection = sqlite3.connect(tmp_path / f"{name}.sqlite")
+        connection.execute(making)
+        connection.close()
+        file = tmp_path / f"{name}.sqlite"
+        before = file.read_bytes()
+        backed_up = run("store", "backup", "--store", f"sqlite:{file}")
+        replayed = run("log", "replay", "--store", "sqlite", "--from", f"sqlite:{file}")
+        assert [backed_up.exit_code, replayed.exit_code] == ([0, 0] if name == "pool" else [1, 1])
+        assert file.read_bytes() == before
+    assert "no such table" in backed_up.stderr
+
+
 def test_one_store_that_fails_stops_no_other(run, tmp_path):
     (tmp_path / "bad.sqlite").write_bytes(b"no database" * 100)
     good, bad = f"sqlite:{tmp_path}/good.sqlite", f"sqlite:{tmp_path}/bad.sqlite#bad"
@@ -391,6 +409,9 @@ def test_replay_of_the_log_alone(run, tmp_path):
 
 
 def test_replay_without_a_log(run, tmp_path):
-    result = run("log", "replay", "--store", f"sqlite:{tmp_path}/later.sqlite")
-    assert result.exit_code == 2
-    assert "there is no log in" in result.stderr
+    fill(f"sqlite:{tmp_path}/other.sqlite", batch(1))
+    for more in ((), ("--from", f"sqlite:{tmp_path}/other.sqlite")):
+        result = run("log", "replay", "--store", f"sqlite:{tmp_path}/later.sqlite", *more)
+        assert result.exit_code == 2
+        assert "there is no log in" in result.stderr
+        assert not (tmp_path / "later.sqlite").exists()

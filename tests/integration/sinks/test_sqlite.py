@@ -1,4 +1,5 @@
 import asyncio
+import os
 import sqlite3
 import stat
 import subprocess
@@ -22,6 +23,13 @@ from eagleray.pipelines.tables import Filter, Op, Query, seal
 COUNT = (
     "import sqlite3, sys; print(sqlite3.connect(sys.argv[1], uri=True).execute(sys.argv[2]).fetchone()[0])"
 )
+
+READ = """
+import pathlib, sys
+from eagleray.actors.sinks.sqlite import SqliteReader
+from tests.integration.sinks.conftest import EVENTS
+print(len(SqliteReader(pathlib.Path(sys.argv[1]), [EVENTS]).scan(EVENTS, None, 10)))
+"""
 
 
 @pytest.fixture
@@ -111,6 +119,25 @@ async def test_a_run_whose_file_is_deleted_stores_what_comes_afterwards(tmp_path
     reader = SqliteReader(path, [events])
     assert [row[0] for row in reader.scan(events, None, 10)] == [2, 3]
     reader.close()
+
+
+def read_only(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
+    """Run a command that sees a folder as a read-only file system."""
+    unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    words = [*unshare, "sh", "-c", mount, folder, *command]
+    return subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=30, check=False)
+
+
+async def test_a_file_on_a_read_only_file_system_is_read(store, tmp_path, events):
+    tried = await asyncio.to_thread(read_only, tmp_path, "true")
+    if tried.returncode:
+        pytest.skip(f"no mount namespace here: {tried.stderr.strip()}")
+    await store.write([seal("test", events, [[1, 2.0, ""]], 0)])
+    await store.close()
+    command = [sys.executable, "-c", READ, tmp_path / "store.sqlite"]
+    found = await asyncio.to_thread(read_only, tmp_path, *command)
+    assert found.stdout == "1\n", found.stderr
 
 
 async def test_only_the_owner_may_read_the_file(store, tmp_path):
