@@ -1,9 +1,10 @@
 """`eagleray store migrate|check|backup|restore|prune`: looking after the stores."""
 
 import asyncio
+import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,7 +53,7 @@ def migrate(
         await writer.migrate(schema)
         return {"tables": ", ".join(table.name for table in schema.tables)}
 
-    finish(for_each(config, store, data, work), as_json)
+    finish(for_each(wanted(config, store, data), work), as_json)
 
 
 def check(
@@ -93,7 +94,12 @@ def backup(
     ] = 7.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Write all rows of each store to a file of its own, also while the store is written to."""
+    """Write all rows of each store to a file of its own, also while the store is written to.
+
+    Without --store those that can't be asked, files for other programs, are left out.
+    """
+    # What `timeout` and systemd send ends it as Ctrl-C does: no part of a file is left.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     folder = to or directory(config, data) / "backups"
 
     async def work(store: "StoreUrl", writer: "Writer", schema: "Schema") -> Result:
@@ -107,7 +113,8 @@ def backup(
         removed = remove_old(folder, writer.name, path, time.time() - keep * DAY)
         return {"rows": rows, "file": str(path), "bytes": path.stat().st_size, "removed": removed}
 
-    finish(for_each(config, store, data, work), as_json)
+    stores = wanted(config, store, data)
+    finish(for_each(stores if store else asked(stores), work), as_json)
 
 
 def restore(
@@ -134,7 +141,7 @@ def restore(
         await backup.restore(file, schema, intake)
         return {"rows": intake.rows, "rejected": intake.rejected, "expired": intake.expired}
 
-    finish(for_each(config, store, data, work), as_json)
+    finish(for_each(wanted(config, store, data), work), as_json)
 
 
 def prune(
@@ -150,7 +157,7 @@ def prune(
             total += removed
         return {"removed": total}
 
-    finish(for_each(config, store, data, work), as_json)
+    finish(for_each(wanted(config, store, data), work), as_json)
 
 
 def directory(config: Path | None, data: Path | None) -> Path:
@@ -158,18 +165,23 @@ def directory(config: Path | None, data: Path | None) -> Path:
     return read_settings(config, {"data_dir": data} if data else {}).data_dir
 
 
-def for_each(
-    config: Path | None,
-    urls: list[str] | None,
-    data: Path | None,
-    work: Work,
-) -> list[Result]:
+def for_each(stores: Sequence["StoreUrl"], work: Work) -> list[Result]:
     """What came of the work on each store; one that fails stops no other."""
     from eagleray.actors.sinks.migrations import schema_of
     from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 
     schema = schema_of(ProxyPipeline())
-    return [asyncio.run(outcome(store, schema, work)) for store in wanted(config, urls, data)]
+    return [asyncio.run(outcome(store, schema, work)) for store in stores]
+
+
+def asked(stores: Sequence["StoreUrl"]) -> list["StoreUrl"]:
+    """Those that can be asked; which can't is said."""
+    from eagleray.actors.sinks.registry import KINDS
+
+    for store in stores:
+        if not KINDS[store.kind].reads:
+            note(f"eagleray: store {store.name} is left out: a store of kind {store.kind} can't be asked")
+    return [store for store in stores if KINDS[store.kind].reads]
 
 
 def wanted(config: Path | None, urls: list[str] | None, data: Path | None) -> list["StoreUrl"]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -259,6 +260,32 @@ def test_old_backups_of_the_store_go_and_others_stay(run, tmp_path):
     assert left[-1] == "sqlite-old-20200101T000000Z.backup"
     assert len(left) == 3
     assert outcome(run("store", "backup", "--store", store, "--keep", "0", "--json"))["removed"] >= 1
+
+
+def test_without_a_name_stores_that_cannot_be_asked_are_left_out_of_a_backup(run, tmp_path):
+    (tmp_path / "c.yaml").write_text(f"extends: default\nstores: [sqlite, 'ndjson:{tmp_path}/files']\n")
+    fill(f"sqlite:{tmp_path}/data/proxies.sqlite", batch(1))
+    result = run("store", "backup", "--config", tmp_path / "c.yaml", "--json")
+    assert result.exit_code == 0
+    assert (outcome(result)["store"], outcome(result)["rows"]) == ("sqlite", 2)
+    assert "store ndjson is left out: a store of kind ndjson can't be asked" in result.stderr
+
+
+def test_sigterm_leaves_no_part_of_a_backup(eagleray, tmp_path):
+    fill(f"sqlite:{tmp_path}/pool.sqlite", batch(1))
+    holding = sqlite3.connect(tmp_path / "pool.sqlite", isolation_level=None)
+    holding.execute("PRAGMA journal_mode = delete").fetchall()  # in which a reader waits for a writer
+    holding.execute("BEGIN EXCLUSIVE")
+    words = ("store", "backup", "--store", f"sqlite:{tmp_path}/pool.sqlite", "--to", tmp_path / "to")
+    with eagleray.running(*words) as process:
+        while not list((tmp_path / "to").glob("*.part")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        holding.execute("ROLLBACK")
+        assert process.wait(30) == 130
+    holding.close()
+    assert list((tmp_path / "to").iterdir()) == []
 
 
 @pytest.mark.parametrize("cut", [0, 1, 10, -1, -20, "flipped"])
