@@ -108,10 +108,18 @@ def describe_mismatch(table: Table, found: Sequence[str]) -> str:
     """Why a table with the columns `found` is not `table`, and what to do; none found: there is no table."""
     if not found:
         return f"table {table.name} is missing in the store: `eagleray store migrate` makes it"
-    missing = ", ".join(name for name in table.names if name not in found) or "the order"
+    if missing := [name for name in table.names if name not in found]:
+        return (
+            f"table {table.name} in the store is not that of this program (columns: {', '.join(missing)}): "
+            "`eagleray store migrate` brings an older one up to date"
+        )
+    if unknown := [name for name in found if name not in table.names]:
+        return (
+            f"table {table.name} in the store has columns that this program does not know "
+            f"({', '.join(unknown)}): drop them, and keep such in a table of your own"
+        )
     return (
-        f"table {table.name} in the store is not that of this program (columns: {missing}): "
-        "`eagleray store migrate` brings an older one up to date"
+        f"table {table.name} in the store has its columns in another order: {', '.join(table.names)} is right"
     )
 
 
