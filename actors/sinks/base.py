@@ -93,7 +93,7 @@ def path_of(url: str) -> Path:
     """The path of a store of files: `sqlite:///srv/pool.sqlite` is absolute, `sqlite:pool.sqlite` relative.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or none that a file can have.
     """
     rest = url.partition(":")[2]
     path = unquote(rest.removeprefix("//"))
@@ -101,6 +101,8 @@ def path_of(url: str) -> Path:
         raise ValueError(
             "a store of files needs a path, such as sqlite:///srv/pool.sqlite or sqlite:pool.sqlite"
         )
+    if "\0" in path:
+        raise ValueError("the path of a store can't have a zero byte (%00)")
     return Path("/" + path.lstrip("/") if path.startswith("/") else path)  # POSIX gives // a meaning
 
 

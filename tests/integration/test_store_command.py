@@ -330,6 +330,22 @@ def test_what_is_only_read_is_not_changed(run, tmp_path, mode):
     assert "no such table" in backed_up.stderr
 
 
+def test_a_path_that_no_file_can_have_is_said_in_one_line(run):
+    long = "a" * 300
+    for words, code, said in (
+        (["store", "check", "--store", f"sqlite:///{long}"], 1, "File name too long"),
+        (["store", "backup", "--store", f"sqlite:///{long}"], 1, "File name too long"),
+        (["store", "migrate", "--store", f"ndjson:///{long}/x"], 1, "File name too long"),
+        (["list", "--data", long], 2, "File name too long"),
+        (["store", "migrate", "--store", "ndjson:///tmp/%00x"], 2, "can't have a zero byte"),
+        (["list", "--store", "sqlite:///tmp/%00x"], 2, "can't have a zero byte"),
+        (["log", "replay", "--store", "sqlite:///tmp/%00x"], 2, "can't have a zero byte"),
+    ):
+        result = run(*words)
+        assert (result.exit_code, result.stdout) == (code, ""), words
+        assert said in result.stderr
+
+
 def test_one_store_that_fails_stops_no_other(run, tmp_path):
     (tmp_path / "bad.sqlite").write_bytes(b"no database" * 100)
     good, bad = f"sqlite:{tmp_path}/good.sqlite", f"sqlite:{tmp_path}/bad.sqlite#bad"
