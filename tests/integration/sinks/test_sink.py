@@ -106,6 +106,21 @@ async def test_stores_open_at_once(start, batch, memory_store):
     assert not any(store.failing for store in (await sink.stats()).stores.values())
 
 
+async def test_a_store_that_has_everything_is_not_said_to_fail(start, batch, memory_store):
+    class Busy(memory_store):
+        async def prune(self, now):
+            await asyncio.Event().wait()
+
+    store = Busy()
+    store.error = StoreUnavailable("database is locked")
+    sink = await start(store)
+    await sink.put(batch(1))
+    store.error = None
+    await sink.flush()
+    stats = (await sink.stats()).stores["memory"]
+    assert (stats.lag_rows, stats.failing) == (0, "")
+
+
 async def test_a_dead_store_delays_nobody_and_catches_up(start, batch, memory_store, caplog):
     good, bad = memory_store("good"), memory_store("bad")
     bad.error = StoreUnavailable("no route to the store")
