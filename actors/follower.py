@@ -141,7 +141,6 @@ class Follower:
                 while self.position < self._log.end:
                     await self._gathered()
                     await self._advance()
-                    await self._report(None)  # now, not once it has caught up
                     delay = RETRY_FIRST
                 await self._prune()
                 await self._report(None)
@@ -181,6 +180,7 @@ class Follower:
         await self._dead.sort_out(self._writer, group.envelopes)
         self._rows += sum(envelope.n for envelope in group.envelopes)
         await asyncio.to_thread(self._cursor.save, group.next, group.next_number)
+        await self._report(None)  # before it is said how far it is: who waits for that asks for both
         async with self._advanced:
             self.position, self._number = group.next, group.next_number
             self._oldest = time.time() if self.position < self._log.end else 0.0

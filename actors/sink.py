@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -42,6 +43,23 @@ class SinkStats(msgspec.Struct, frozen=True):
     stores: dict[str, StoreStats]
 
 
+def read_fence(file: Path) -> int:
+    """The newest incarnation that a file tells of; 0 where there is none.
+
+    Raises:
+        ValueError: it is damaged: any number in its place might let in what was refused before.
+    """
+    try:
+        return int(file.read_text())
+    except FileNotFoundError:
+        return 0
+    except ValueError as error:
+        raise ValueError(
+            f"{file} is damaged, it should hold a number: make sure that no checker of an older run is left, "
+            "then delete it; the next run makes it anew"
+        ) from error
+
+
 class Sink:
     """Appends batches to the durable log and lets one follower per store write them.
 
@@ -50,12 +68,17 @@ class Sink:
     """
 
     def __init__(self, log: Log, writers: Sequence[Writer], schema: Schema) -> None:
+        """Take over an open log.
+
+        Raises:
+            ValueError: its fence is damaged.
+        """
         self._log = log
         self._tables = {table.name: table for table in schema.tables}
         self._followers = [Follower(log, writer, schema, self._forget_written) for writer in writers]
         self._store = writers[0]
         self._fence_file = log.directory / "fence"
-        self._fence = int(self._fence_file.read_text()) if self._fence_file.exists() else 0
+        self._fence = read_fence(self._fence_file)
         self._fencing = asyncio.Lock()
         self._starting = asyncio.Lock()
         self._idle = list(self._followers)

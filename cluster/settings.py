@@ -1,5 +1,6 @@
 """Everything that can be configured, with units, bounds and defaults. `configuration` reads it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -80,14 +81,12 @@ class Settings(BaseSettings):
     @field_validator("stores")
     @classmethod
     def _are_stores(cls, stores: tuple[str, ...]) -> tuple[str, ...]:
-        parse_stores(stores, Path())
+        completed(stores, Path())
         return stores
 
     def store_urls(self) -> list[StoreUrl]:
         """The stores, first the one that a run goes on from: SQLite if no other keeps every row."""
-        stores = [parse_store(text, self.data_dir.resolve()) for text in self.stores]
-        if not any(KINDS[store.kind].complete for store in stores):
-            stores.append(parse_store("sqlite", self.data_dir.resolve()))
+        stores = completed(self.stores, self.data_dir.resolve())
         return sorted(stores, key=lambda store: not KINDS[store.kind].complete)
 
     @classmethod
@@ -101,3 +100,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what is passed: `configuration` has read every layer and knows where each value stands."""
         return (init_settings,)
+
+
+def completed(texts: Sequence[str], data: Path) -> list[StoreUrl]:
+    """These stores, and SQLite in the data directory if none of them keeps every row.
+
+    Raises:
+        ValueError: as `parse_stores`.
+    """
+    complete = any(KINDS[parse_store(text, data).kind].complete for text in texts)
+    return parse_stores(texts if complete else [*texts, "sqlite"], data)

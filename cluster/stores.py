@@ -59,16 +59,42 @@ def health(store: StoreUrl) -> Health:
     return Health((time.perf_counter() - start) * 1000, written_at)
 
 
+def is_there(store: StoreUrl) -> bool:
+    """Whether a store has its files, if it is one of files.
+
+    Raises:
+        StoreUnavailable: nobody can tell.
+    """
+    if not KINDS[store.kind].files:
+        return True
+    path = path_of(store.url)
+    try:
+        return path.exists()
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: {error.strerror}") from error
+
+
 def require_there(store: StoreUrl) -> None:
     """Refuse a store of files that is not there: opening it would make it.
 
     Raises:
-        StoreUnavailable: it is not.
+        StoreUnavailable: it is not, or nobody can tell.
     """
-    if KINDS[store.kind].files and not path_of(store.url).exists():
+    if not is_there(store):
         raise StoreUnavailable(
             f"there is nothing at {path_of(store.url)} yet: `eagleray store migrate` makes it"
         )
+
+
+async def open_to_read(store: StoreUrl, writer: Writer) -> None:
+    """Open a store of which only `scan` is wanted; nothing is changed there.
+
+    Raises:
+        StoreError: it is not there, or does not answer.
+    """
+    require_there(store)
+    if store.kind != "sqlite":  # to open a SQLite file prepares it for writing; `scan` reads it on its own
+        await writer.open()
 
 
 def require_writable(folder: Path) -> None:

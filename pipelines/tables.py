@@ -162,6 +162,23 @@ def seal(pipeline: str, table: Table, rows: Sequence[Row], fence: int) -> Envelo
     return Envelope(pipeline, table.name, table.version, len(rows), fence, _encode(rows))
 
 
+def unexpired(envelope: Envelope, table: Table, now: float) -> Envelope:
+    """The envelope without rows that are past the table's time to live at `now` (Unix seconds).
+
+    Raises:
+        ValueError: it holds no rows of `table`, or of a newer version.
+    """
+    if not table.partition or not table.time_to_live:
+        return envelope
+    rows, place, before = (
+        open_rows(envelope, table),
+        table.names.index(table.partition),
+        now - table.time_to_live,
+    )
+    kept = [row for row in rows if not isinstance(row[place], (int, float)) or row[place] >= before]
+    return envelope if len(kept) == len(rows) else seal(envelope.pipeline, table, kept, envelope.fence)
+
+
 def encode_batch(envelopes: Sequence[Envelope]) -> bytes:
     """Several envelopes as one unit of the log: they are written together or not at all."""
     return _encode(envelopes)

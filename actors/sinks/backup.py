@@ -12,8 +12,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 from eagleray.actors.sinks.base import Schema, Writer
-from eagleray.actors.sinks.copying import Count, envelopes
-from eagleray.actors.sinks.dead_letters import DeadLetters
+from eagleray.actors.sinks.copying import Count, Intake, envelopes
 from eagleray.actors.sinks.files import sync_directory
 from eagleray.pipelines.tables import Envelope
 
@@ -63,10 +62,8 @@ async def back_up(writer: Writer, schema: Schema, path: Path, count: Count) -> i
     return total
 
 
-async def restore(path: Path, writer: Writer, schema: Schema, dead: DeadLetters, count: Count) -> int:
-    """Write every row of a backup to an open store; rows that it has in a newer state stay. How many it were.
-
-    Rows that the store will never take are set aside.
+async def restore(path: Path, schema: Schema, target: Intake) -> None:
+    """Write every row of a backup to an open store; rows that it has in a newer state stay.
 
     Raises:
         BackupError: the file is no whole backup of this pipeline; nothing was written.
@@ -74,12 +71,8 @@ async def restore(path: Path, writer: Writer, schema: Schema, dead: DeadLetters,
     """
     for _ in read_backup(path, schema):
         pass  # to the end, before the first row is written
-    total = 0
     for envelope in read_backup(path, schema):
-        await dead.sort_out(writer, [envelope])
-        total += envelope.n
-        count(total)
-    return total
+        await target.take([envelope])
 
 
 def read_backup(path: Path, schema: Schema) -> Iterator[Envelope]:

@@ -93,7 +93,7 @@ def path_of(url: str) -> Path:
     """The path of a store of files: `sqlite:///srv/pool.sqlite` is absolute, `sqlite:pool.sqlite` relative.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or none that a file can have.
     """
     rest = url.partition(":")[2]
     path = unquote(rest.removeprefix("//"))
@@ -101,6 +101,8 @@ def path_of(url: str) -> Path:
         raise ValueError(
             "a store of files needs a path, such as sqlite:///srv/pool.sqlite or sqlite:pool.sqlite"
         )
+    if "\0" in path:
+        raise ValueError("the path of a store can't have a zero byte (%00)")
     return Path("/" + path.lstrip("/") if path.startswith("/") else path)  # POSIX gives // a meaning
 
 
@@ -108,10 +110,18 @@ def describe_mismatch(table: Table, found: Sequence[str]) -> str:
     """Why a table with the columns `found` is not `table`, and what to do; none found: there is no table."""
     if not found:
         return f"table {table.name} is missing in the store: `eagleray store migrate` makes it"
-    missing = ", ".join(name for name in table.names if name not in found) or "the order"
+    if missing := [name for name in table.names if name not in found]:
+        return (
+            f"table {table.name} in the store is not that of this program (columns: {', '.join(missing)}): "
+            "`eagleray store migrate` brings an older one up to date"
+        )
+    if unknown := [name for name in found if name not in table.names]:
+        return (
+            f"table {table.name} in the store has columns that this program does not know "
+            f"({', '.join(unknown)}): drop them, and keep such in a table of your own"
+        )
     return (
-        f"table {table.name} in the store is not that of this program (columns: {missing}): "
-        "`eagleray store migrate` brings an older one up to date"
+        f"table {table.name} in the store has its columns in another order: {', '.join(table.names)} is right"
     )
 
 

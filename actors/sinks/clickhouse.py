@@ -38,7 +38,7 @@ from eagleray.actors.sinks.clickhouse_client import (
     parse_address,
     translated,
 )
-from eagleray.actors.sinks.clickhouse_columns import Columns, StoredTable, token, without
+from eagleray.actors.sinks.clickhouse_columns import Columns, StoredTable, holds, token, without
 from eagleray.actors.sinks.clickhouse_statements import Statement, identities, page, select, statements
 from eagleray.actors.sinks.migrations import pending
 from eagleray.pipelines.tables import Envelope, Key, Query, Row, Table
@@ -175,7 +175,15 @@ class ClickHouseWriter:
                 f"table {table.name} in the store does not recognise repeated inserts: "
                 f"ALTER TABLE {table.name} MODIFY SETTING non_replicated_deduplication_window = 1000"
             )
-        return StoredTable(table, [type_ for _, type_ in found])
+        types = [type_ for _, type_ in found]
+        for column, type_ in zip(table.columns, types, strict=True):
+            if not holds(column, type_):
+                raise SchemaMismatch(
+                    f"column {column.name} of {table.name} in the store is {type_}, which does not hold its "
+                    f"values ({column.kind}{' or null' if column.nullable else ''}): give it back its type, "
+                    "which stands in configs/schema/clickhouse"
+                )
+        return StoredTable(table, types)
 
     def _checked(self, envelopes: Sequence[Envelope]) -> list[tuple[StoredTable, Columns]]:
         self._connected()

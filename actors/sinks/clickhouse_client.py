@@ -116,7 +116,7 @@ def translated(identity: str) -> Iterator[None]:
         code = error_code(error)
         said = f"ClickHouse {identity}: {describe(error, code)}"
         raise (RowsRejected if code in AT_FAULT else StoreUnavailable)(said) from error
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as error:  # the client's, where types are not what they were
         raise StoreUnavailable(f"ClickHouse {identity}: {type(error).__name__}") from error
 
 

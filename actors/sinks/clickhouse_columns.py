@@ -25,6 +25,15 @@ PYTHON_TYPES: dict[Kind, Any] = {
     Kind.JSON: str,
 }
 
+# Of others the client takes no such values, or reads them as other ones, or not to the microsecond.
+STORED_TYPES = {
+    Kind.INTEGER: r"U?Int(8|16|32|64)",
+    Kind.REAL: r"Float(32|64)",
+    Kind.BOOLEAN: r"Bool",
+    Kind.TIME: r"DateTime64\(6\b.*",
+}
+WRAPPED = re.compile(r"(?:LowCardinality\(|Nullable\()*(.*?)\)*")
+
 Columns = list[list[Any]]
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -81,6 +90,14 @@ class StoredTable:
         if column.nullable:
             return [None if value is None else round(value * MICROSECONDS) for value in checked]
         return [round(value * MICROSECONDS) for value in checked]
+
+
+def holds(column: Column, type_: str) -> bool:
+    """Whether a column of this type in ClickHouse takes and gives the values of `column`."""
+    wrapped = WRAPPED.fullmatch(type_)
+    stored = STORED_TYPES.get(column.kind, "String")
+    can_be_null = "Nullable(" in type_ or not column.nullable
+    return can_be_null and wrapped is not None and re.fullmatch(stored, wrapped[1]) is not None
 
 
 def python_type(column: Column, type_: str) -> Any:

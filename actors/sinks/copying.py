@@ -1,17 +1,58 @@
 """All rows of a store or of the log, for backups, and for stores that are switched on later."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from eagleray.actors.sinks.base import Schema, Writer
 from eagleray.actors.sinks.dead_letters import DeadLetters
 from eagleray.actors.sinks.log.frames import Damage
 from eagleray.actors.sinks.log.reader import read_log
-from eagleray.pipelines.tables import Envelope, decode_batch, seal
+from eagleray.pipelines.tables import Envelope, decode_batch, seal, unexpired
 
 PAGE = 5_000  # rows taken out at a time: about 2 MB
 
 Count = Callable[[int], None]  # told how many rows have been copied so far
+
+
+class Intake:
+    """Gives an open store rows that it may have had before, but none past their time at `now` (Unix seconds).
+
+    Those the store would count in its sums once more, and then delete. Rows that it never takes are set aside
+    by the log.
+    """
+
+    def __init__(self, writer: Writer, schema: Schema, log: Path, now: float, count: Count) -> None:
+        self.writer = writer
+        self.rows = 0  # written, or set aside
+        self.expired = 0  # left out
+        self._tables = {table.name: table for table in schema.tables}
+        self._dead = DeadLetters(log, writer.name, schema.tables)
+        self._now = now
+        self._count = count
+
+    @property
+    def rejected(self) -> int:
+        """Rows that were set aside."""
+        return self._dead.rejected
+
+    async def take(self, envelopes: Sequence[Envelope]) -> None:
+        """Write rows in one transaction.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        kept = [self._unexpired(envelope) for envelope in envelopes]
+        await self._dead.sort_out(self.writer, kept)
+        rows = sum(envelope.n for envelope in kept)
+        self.rows += rows
+        self.expired += sum(envelope.n for envelope in envelopes) - rows
+        self._count(self.rows)
+
+    def _unexpired(self, envelope: Envelope) -> Envelope:
+        try:
+            return unexpired(envelope, self._tables[envelope.table], self._now)
+        except (KeyError, ValueError):  # the store says what is wrong with it
+            return envelope
 
 
 async def envelopes(writer: Writer, schema: Schema) -> AsyncIterator[Envelope]:
@@ -23,28 +64,23 @@ async def envelopes(writer: Writer, schema: Schema) -> AsyncIterator[Envelope]:
             after = table.key_of(rows[-1])
 
 
-async def copy(source: Writer, target: Writer, schema: Schema, dead: DeadLetters, count: Count) -> int:
-    """Write every row of one open store to another; how many it were.
+async def copy(source: Writer, schema: Schema, target: Intake) -> None:
+    """Write every row of one open store to another.
 
     Raises:
         StoreError: one of them does not answer.
     """
-    total = 0
     async for envelope in envelopes(source, schema):
-        await dead.sort_out(target, [envelope])
-        total += envelope.n
-        count(total)
-    return total
+        await target.take([envelope])
 
 
-async def replay(log: Path, target: Writer, dead: DeadLetters, count: Count) -> int:
-    """Write what a log holds to an open store, also while the log is in use; how many rows it were.
+async def replay(log: Path, target: Intake) -> None:
+    """Write what a log holds to an open store, also while the log is in use.
 
     Raises:
         LogMissing: there is no log.
         StoreError: the store does not answer.
     """
-    total = 0
     group: list[Envelope] = []
     rows = 0
     for item in read_log(log):
@@ -52,9 +88,7 @@ async def replay(log: Path, target: Writer, dead: DeadLetters, count: Count) -> 
             continue  # `eagleray log verify` says what is damaged
         group += decode_batch(item.payload)
         rows += item.records
-        if rows >= target.group_rows:
-            await dead.sort_out(target, group)
-            total, group, rows = total + rows, [], 0
-            count(total)
-    await dead.sort_out(target, group)
-    return total + rows
+        if rows >= target.writer.group_rows:
+            await target.take(group)
+            group, rows = [], 0
+    await target.take(group)

@@ -1,6 +1,7 @@
 """SQLite, the store that needs no setting up. Statements are made from table descriptions."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from eagleray.actors.sinks.sqlite_statements import page, prune, select, upsert
 from eagleray.pipelines.tables import Envelope, Key, Kind, Query, Row, Table, open_rows
 
 T = TypeVar("T")
+FileId = tuple[int, int]  # device and inode
 
 BUSY_SECONDS = 5.0  # another process may hold the write lock for a checkpoint
 CACHE_KIB = 64 << 10  # the tree of a million rows stays in memory while random keys are updated
@@ -54,7 +56,9 @@ class SqliteReader:
         """
         self._path = path
         with translated(path):
-            uri = f"{path.absolute().as_uri()}?mode=ro"
+            self.file = file_at(path)
+            mode = "mode=ro&immutable=1" if never_changes(path) else "mode=ro"
+            uri = f"{path.absolute().as_uri()}?{mode}"
             self._connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
         try:
             with translated(path):
@@ -94,6 +98,7 @@ class SqliteWriter:
         self._path = path
         self._tables: dict[str, tuple[Table, str]] = {}  # by name, with the upsert
         self._connection: sqlite3.Connection | None = None
+        self._file: FileId | None = None  # the one that the connection has open
         self._reader: SqliteReader | None = None
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
@@ -145,9 +150,13 @@ class SqliteWriter:
         return await asyncio.get_running_loop().run_in_executor(thread, run)
 
     def _open(self) -> None:
+        if self._connection is not None and self._file != file_at(self._path):
+            self._connection.close()
+            self._connection = None
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._path.touch(mode=0o600)  # rows may hold the passwords of proxies
+            self._file = file_at(self._path)
             connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS)
             try:
                 connection.executescript(SETTINGS)
@@ -193,12 +202,32 @@ class SqliteWriter:
     def _write_connection(self) -> sqlite3.Connection:
         if self._connection is None:
             raise StoreUnavailable(f"SQLite {self._path} is not open")
+        if self._file != file_at(self._path):  # SQLite would go on writing to a file without a name
+            raise StoreUnavailable(f"SQLite {self._path} was deleted, moved or replaced: it is opened anew")
         return self._connection
 
     def _read_connection(self) -> SqliteReader:
+        if self._reader is not None and self._reader.file != file_at(self._path):
+            self._reader.close()
+            self._reader = None
         if self._reader is None:
             self._reader = SqliteReader(self._path, ())
         return self._reader
+
+
+def file_at(path: Path) -> FileId | None:
+    """Which file has this name now; None: there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def never_changes(path: Path) -> bool:
+    """Whether a file is on a read-only file system, and whole: SQLite could not make its files beside it."""
+    whole = not path.with_name(path.name + "-wal").exists()
+    return whole and path.exists() and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 @contextmanager

@@ -96,7 +96,8 @@ def replay(
         print_json(rows._asdict())
     else:
         copied = f"{rows.copied:,} from {origin.name}, " if origin else ""
-        typer.echo(f"{target.name}: {copied}{rows.replayed:,} rows from the log, {rows.rejected:,} set aside")
+        aside = f"{rows.rejected:,} set aside, {rows.expired:,} left out as past their time"
+        typer.echo(f"{target.name}: {copied}{rows.replayed:,} rows from the log, {aside}")
 
 
 def looked_at(flag: Path | None, look: Callable[[Path], Found]) -> Found:

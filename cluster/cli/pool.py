@@ -125,7 +125,11 @@ def countries(text: str) -> list[str]:
 def open_pool(flag: Path | None, store: str) -> Iterator[Readable]:
     """The pool in a store, or in the data directory; what stands in the way ends the command."""
     data = data_dir(flag)
-    if store == "sqlite" and not database(data).exists():
+    try:
+        there = store != "sqlite" or database(data).exists()
+    except OSError as error:
+        fail(f"cannot read the pool in {data}: {error.strerror}")
+    if not there:
         fail(
             f"there is no pool in {data} yet",
             "Type `eagleray run` to fill it, `eagleray demo` to see how it works, or give --data or --store.",

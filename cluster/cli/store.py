@@ -1,9 +1,10 @@
 """`eagleray store migrate|check|backup|restore|prune`: looking after the stores."""
 
 import asyncio
+import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,7 +53,7 @@ def migrate(
         await writer.migrate(schema)
         return {"tables": ", ".join(table.name for table in schema.tables)}
 
-    finish(for_each(config, store, data, work), as_json)
+    finish(for_each(wanted(config, store, data), work), as_json)
 
 
 def check(
@@ -93,22 +94,27 @@ def backup(
     ] = 7.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Write all rows of each store to a file of its own, also while the store is written to."""
+    """Write all rows of each store to a file of its own, also while the store is written to.
+
+    Without --store those that can't be asked, files for other programs, are left out.
+    """
+    # What `timeout` and systemd send ends it as Ctrl-C does: no part of a file is left.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     folder = to or directory(config, data) / "backups"
 
     async def work(store: "StoreUrl", writer: "Writer", schema: "Schema") -> Result:
         from eagleray.actors.sinks.backup import back_up
-        from eagleray.cluster.stores import require_there
+        from eagleray.cluster.stores import open_to_read
 
-        require_there(store)
+        await open_to_read(store, writer)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{writer.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.backup"
-        await writer.open()
         rows = await back_up(writer, schema, path, RowCount(f"backing up {writer.name}"))
         removed = remove_old(folder, writer.name, path, time.time() - keep * DAY)
         return {"rows": rows, "file": str(path), "bytes": path.stat().st_size, "removed": removed}
 
-    finish(for_each(config, store, data, work), as_json)
+    stores = wanted(config, store, data)
+    finish(for_each(stores if store else asked(stores), work), as_json)
 
 
 def restore(
@@ -120,21 +126,22 @@ def restore(
 ) -> None:
     """Write the rows of a backup into each store, of whatever kind; newer rows that are there stay.
 
-    What a store refuses for its content stands in `log/dead-letters` of the data directory then.
+    Rows past their time are left out. What a store refuses for its content stands in `log/dead-letters` of
+    the data directory then.
     """
     log = log_dir(directory(config, data))
 
     async def work(_: "StoreUrl", writer: "Writer", schema: "Schema") -> Result:
         from eagleray.actors.sinks import backup
-        from eagleray.actors.sinks.dead_letters import DeadLetters
+        from eagleray.actors.sinks.copying import Intake
 
         await writer.open()
         await writer.migrate(schema)
-        dead = DeadLetters(log, writer.name, schema.tables)
-        rows = await backup.restore(file, writer, schema, dead, RowCount(f"restoring {writer.name}"))
-        return {"rows": rows, "rejected": dead.rejected}
+        intake = Intake(writer, schema, log, time.time(), RowCount(f"restoring {writer.name}"))
+        await backup.restore(file, schema, intake)
+        return {"rows": intake.rows, "rejected": intake.rejected, "expired": intake.expired}
 
-    finish(for_each(config, store, data, work), as_json)
+    finish(for_each(wanted(config, store, data), work), as_json)
 
 
 def prune(
@@ -150,7 +157,7 @@ def prune(
             total += removed
         return {"removed": total}
 
-    finish(for_each(config, store, data, work), as_json)
+    finish(for_each(wanted(config, store, data), work), as_json)
 
 
 def directory(config: Path | None, data: Path | None) -> Path:
@@ -158,18 +165,23 @@ def directory(config: Path | None, data: Path | None) -> Path:
     return read_settings(config, {"data_dir": data} if data else {}).data_dir
 
 
-def for_each(
-    config: Path | None,
-    urls: list[str] | None,
-    data: Path | None,
-    work: Work,
-) -> list[Result]:
+def for_each(stores: Sequence["StoreUrl"], work: Work) -> list[Result]:
     """What came of the work on each store; one that fails stops no other."""
     from eagleray.actors.sinks.migrations import schema_of
     from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 
     schema = schema_of(ProxyPipeline())
-    return [asyncio.run(outcome(store, schema, work)) for store in wanted(config, urls, data)]
+    return [asyncio.run(outcome(store, schema, work)) for store in stores]
+
+
+def asked(stores: Sequence["StoreUrl"]) -> list["StoreUrl"]:
+    """Those that can be asked; which can't is said."""
+    from eagleray.actors.sinks.registry import KINDS
+
+    for store in stores:
+        if not KINDS[store.kind].reads:
+            note(f"eagleray: store {store.name} is left out: a store of kind {store.kind} can't be asked")
+    return [store for store in stores if KINDS[store.kind].reads]
 
 
 def wanted(config: Path | None, urls: list[str] | None, data: Path | None) -> list["StoreUrl"]:

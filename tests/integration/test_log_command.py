@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from eagleray.actors.sinks.base import Cursor
-from eagleray.actors.sinks.log.frames import HEADER, START
+from eagleray.actors.sinks.log.frames import HEADER, MARKER, START
 from eagleray.actors.sinks.log.log import Log
 from eagleray.cluster.cli.main import build
 from eagleray.cluster.paths import log_dir
@@ -64,7 +64,7 @@ def test_inspect_says_what_was_set_aside_and_what_is_unfinished(run, directory):
     list(log.read(START))
     asyncio.run(log.close())
     with (directory / f"{4000:020d}.log").open("ab") as file:
-        file.write(b"torn")
+        file.write(MARKER)
     lines = run("inspect").stdout.splitlines()
     assert lines[1] == "unfinished: 4 bytes at the end, being written or cut off at the next start; no damage"
     assert lines[2] == f"damaged: 1 stretches, {FRAME} bytes, set aside in damaged/"
@@ -85,7 +85,7 @@ def test_verify_a_sound_log(run, directory):
 
 def test_verify_a_log_that_is_being_written(run, directory):
     with (directory / f"{4000:020d}.log").open("ab") as file:
-        file.write(b"torn")
+        file.write(MARKER)
     result = run("verify")
     assert result.exit_code == 0
     assert "unfinished: 4 bytes" in result.stdout

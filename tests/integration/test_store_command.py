@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -261,6 +262,32 @@ def test_old_backups_of_the_store_go_and_others_stay(run, tmp_path):
     assert outcome(run("store", "backup", "--store", store, "--keep", "0", "--json"))["removed"] >= 1
 
 
+def test_without_a_name_stores_that_cannot_be_asked_are_left_out_of_a_backup(run, tmp_path):
+    (tmp_path / "c.yaml").write_text(f"extends: default\nstores: [sqlite, 'ndjson:{tmp_path}/files']\n")
+    fill(f"sqlite:{tmp_path}/data/proxies.sqlite", batch(1))
+    result = run("store", "backup", "--config", tmp_path / "c.yaml", "--json")
+    assert result.exit_code == 0
+    assert (outcome(result)["store"], outcome(result)["rows"]) == ("sqlite", 2)
+    assert "store ndjson is left out: a store of kind ndjson can't be asked" in result.stderr
+
+
+def test_sigterm_leaves_no_part_of_a_backup(eagleray, tmp_path):
+    fill(f"sqlite:{tmp_path}/pool.sqlite", batch(1))
+    holding = sqlite3.connect(tmp_path / "pool.sqlite", isolation_level=None)
+    holding.execute("PRAGMA journal_mode = delete").fetchall()  # in which a reader waits for a writer
+    holding.execute("BEGIN EXCLUSIVE")
+    words = ("store", "backup", "--store", f"sqlite:{tmp_path}/pool.sqlite", "--to", tmp_path / "to")
+    with eagleray.running(*words) as process:
+        while not list((tmp_path / "to").glob("*.part")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        holding.execute("ROLLBACK")
+        assert process.wait(30) == 130
+    holding.close()
+    assert list((tmp_path / "to").iterdir()) == []
+
+
 @pytest.mark.parametrize("cut", [0, 1, 10, -1, -20, "flipped"])
 def test_a_backup_that_is_not_whole_restores_nothing(run, tmp_path, cut):
     old, new = f"sqlite:{tmp_path}/old.sqlite", f"sqlite:{tmp_path}/new.sqlite"
@@ -283,6 +310,40 @@ def test_a_store_that_is_not_there_is_said_and_not_made(run, tmp_path):
         assert result.exit_code == 1
         assert "there is nothing at" in result.stderr
     assert not (tmp_path / "nowhere.sqlite").exists()
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_what_is_only_read_is_not_changed(run, tmp_path, mode):
+    fill(f"sqlite:{tmp_path}/pool.sqlite", batch(1))
+    fill(f"sqlite:{tmp_path}/data/proxies.sqlite", [])
+    asyncio.run(logged(log_dir(tmp_path / "data")))
+    for name, making in (("pool", f"PRAGMA journal_mode = {mode}"), ("foreign", "CREATE TABLE mine (x)")):
+        connection = sqlite3.connect(tmp_path / f"{name}.sqlite")
+        connection.execute(making)
+        connection.close()
+        file = tmp_path / f"{name}.sqlite"
+        before = file.read_bytes()
+        backed_up = run("store", "backup", "--store", f"sqlite:{file}")
+        replayed = run("log", "replay", "--store", "sqlite", "--from", f"sqlite:{file}")
+        assert [backed_up.exit_code, replayed.exit_code] == ([0, 0] if name == "pool" else [1, 1])
+        assert file.read_bytes() == before
+    assert "no such table" in backed_up.stderr
+
+
+def test_a_path_that_no_file_can_have_is_said_in_one_line(run):
+    long = "a" * 300
+    for words, code, said in (
+        (["store", "check", "--store", f"sqlite:///{long}"], 1, "File name too long"),
+        (["store", "backup", "--store", f"sqlite:///{long}"], 1, "File name too long"),
+        (["store", "migrate", "--store", f"ndjson:///{long}/x"], 1, "File name too long"),
+        (["list", "--data", long], 2, "File name too long"),
+        (["store", "migrate", "--store", "ndjson:///tmp/%00x"], 2, "can't have a zero byte"),
+        (["list", "--store", "sqlite:///tmp/%00x"], 2, "can't have a zero byte"),
+        (["log", "replay", "--store", "sqlite:///tmp/%00x"], 2, "can't have a zero byte"),
+    ):
+        result = run(*words)
+        assert (result.exit_code, result.stdout) == (code, ""), words
+        assert said in result.stderr
 
 
 def test_one_store_that_fails_stops_no_other(run, tmp_path):
@@ -320,11 +381,33 @@ def test_a_store_of_files_is_restored_into_and_checked_but_not_asked(run, tmp_pa
         assert f"a store of kind {kind} can't be asked" in result.stderr
 
 
+def old_check(number: int) -> list[object]:
+    row = check(number)
+    row[4] = NOW - 31 * 86_400
+    return row
+
+
+def test_what_was_pruned_and_comes_back_is_not_counted_again(run, tmp_path):
+    store = tmp_path / "data" / "proxies.sqlite"
+    fill(f"sqlite:{store}", [seal("proxies", CHECKS, [old_check(1), check(2)], 0)])
+    fill(f"sqlite:{tmp_path}/older.sqlite", [seal("proxies", CHECKS, [old_check(1)], 0)])
+    made = outcome(run("store", "backup", "--store", "sqlite", "--json"))
+    assert outcome(run("store", "prune", "--store", "sqlite", "--json"))["removed"] == 1
+    restored = outcome(run("store", "restore", made["file"], "--store", "sqlite", "--json"))
+    assert (restored["rows"], restored["expired"]) == (1, 1)
+    asyncio.run(logged(log_dir(tmp_path / "data"), [seal("proxies", CHECKS, [old_check(1), check(2)], 0)]))
+    words = ("log", "replay", "--store", "sqlite", "--from", f"sqlite:{tmp_path}/older.sqlite")
+    replayed = json.loads(run(*words, "--json").stdout)
+    assert replayed == {"copied": 0, "replayed": 1, "rejected": 0, "expired": 2}
+    assert "2 left out as past their time" in run(*words).stdout
+    connection = sqlite3.connect(store)
+    assert connection.execute("SELECT sum(checks) FROM checks_hourly").fetchone() == (2,)
+    connection.close()
+
+
 def test_prune_removes_what_outlived_its_time(run, tmp_path):
     store = tmp_path / "pool.sqlite"
-    old = check(1)
-    old[4] = NOW - 31 * 86_400
-    fill(f"sqlite:{store}", [seal("proxies", CHECKS, [old, check(2)], 0)])
+    fill(f"sqlite:{store}", [seal("proxies", CHECKS, [old_check(1), check(2)], 0)])
     assert outcome(run("store", "prune", "--store", f"sqlite:{store}", "--json"))["removed"] == 1
     connection = sqlite3.connect(store)
     assert connection.execute("SELECT ip FROM checks").fetchall() == [("192.0.2.2",)]
@@ -353,7 +436,7 @@ def test_replay_fills_a_store_that_was_switched_on_later(run, place, tmp_path, k
     for _ in range(2):  # a second time changes nothing
         result = run("log", "replay", "--store", later.url, "--from", "sqlite", "--json")
         assert result.exit_code == 0, result.output
-        assert json.loads(result.stdout) == {"copied": 10, "replayed": 6, "rejected": 0}
+        assert json.loads(result.stdout) == {"copied": 10, "replayed": 6, "rejected": 0, "expired": 0}
         expected, found = pool_contents.sqlite(database(data)), later.contents()
         assert len(expected.states) == 5
         assert sorted(found.states) == sorted(expected.states)
@@ -369,6 +452,9 @@ def test_replay_of_the_log_alone(run, tmp_path):
 
 
 def test_replay_without_a_log(run, tmp_path):
-    result = run("log", "replay", "--store", f"sqlite:{tmp_path}/later.sqlite")
-    assert result.exit_code == 2
-    assert "there is no log in" in result.stderr
+    fill(f"sqlite:{tmp_path}/other.sqlite", batch(1))
+    for more in ((), ("--from", f"sqlite:{tmp_path}/other.sqlite")):
+        result = run("log", "replay", "--store", f"sqlite:{tmp_path}/later.sqlite", *more)
+        assert result.exit_code == 2
+        assert "there is no log in" in result.stderr
+        assert not (tmp_path / "later.sqlite").exists()

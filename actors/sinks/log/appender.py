@@ -1,6 +1,5 @@
 """The writing end of a log: frames behind the last one, in a segment that nothing has gone wrong with."""
 
-import logging
 import os
 import time
 from collections.abc import Iterable
@@ -11,8 +10,6 @@ from eagleray.actors.sinks.files import create_file, write_at
 from eagleray.actors.sinks.log.damage import DamagedBytes
 from eagleray.actors.sinks.log.frames import START, Damage, Frame, Position, encode
 from eagleray.actors.sinks.log.segments import Segments, read_segment, segment_path
-
-logger = logging.getLogger(__name__)
 
 
 class Appender:
@@ -75,10 +72,12 @@ class Appender:
                 tail = item
                 if not tail.torn:
                     damaged.set_aside(tail)
+        if tail and tail.torn:
+            damaged.set_tail_aside(tail)
         file = os.open(path, os.O_RDWR)
         try:
             if tail:
-                self._cut(file, tail)
+                os.ftruncate(file, tail.start.offset)
             if self._sync:
                 os.fdatasync(file)
         except OSError:
@@ -86,14 +85,6 @@ class Appender:
             raise
         self._segments.grew(*self.end)
         return file
-
-    def _cut(self, file: int, tail: Damage) -> None:
-        segment, offset = tail.start
-        if tail.torn:
-            logger.warning(
-                "log %s: cut a torn tail of %d bytes off segment %d", self._directory, tail.size, segment
-            )
-        os.ftruncate(file, offset)
 
     def _roll(self) -> int:
         """Begin a new segment and give its file; what had its name holds nothing that was answered for."""

@@ -13,7 +13,10 @@ KEPT_BYTES = 256 << 20  # four segments; beyond, damage is counted and logged on
 
 
 class DamagedBytes:
-    """Copies each damaged stretch once to `damaged/SEGMENT-OFFSET.bin`, and says so. For any thread."""
+    """Copies each damaged stretch once to `damaged/SEGMENT-OFFSET.bin`, and says so. For any thread.
+
+    A torn tail goes to `SEGMENT-OFFSET.torn`: it should hold nothing that was answered for, but is cut off.
+    """
 
     def __init__(self, log: Path) -> None:
         self.places: set[Position] = set()  # met by this process
@@ -26,20 +29,35 @@ class DamagedBytes:
             if damage.start in self.places:
                 return
             self.places.add(damage.start)
-            try:
-                fate = f"set aside in {self._copy(damage)}"
-            except OSError as error:
-                fate = f"not set aside: {error.strerror or error}"
+            fate = self._copied(damage, ".bin")
         logger.error("log %s: %d damaged bytes at %s, %s", self._log, damage.size, damage.start, fate)
 
-    def _copy(self, damage: Damage) -> Path:
+    def set_tail_aside(self, tail: Damage) -> None:
+        """Keep a torn tail, before it is cut off."""
+        with self._lock:
+            fate = self._copied(tail, ".torn")
+        logger.warning(
+            "log %s: cut a torn tail of %d bytes off segment %d, %s",
+            self._log,
+            tail.size,
+            tail.start.segment,
+            fate,
+        )
+
+    def _copied(self, damage: Damage, suffix: str) -> str:
+        """Copy a stretch; what became of that."""
         directory = damaged_dir(self._log)
-        directory.mkdir(exist_ok=True, mode=0o700)
-        copy = directory / f"{damage.start.segment}-{damage.start.offset}.bin"
-        if copy.exists():
-            return copy
-        if sum(path.stat().st_size for path in directory.iterdir()) + damage.size > KEPT_BYTES:
-            raise OSError(f"{directory} has no room for it")
+        copy = directory / f"{damage.start.segment}-{damage.start.offset}{suffix}"
+        try:
+            if suffix == ".torn" or not copy.exists():
+                directory.mkdir(exist_ok=True, mode=0o700)
+                make_room(directory, damage.size)
+                self._copy(damage, copy)
+        except OSError as error:
+            return f"not set aside: {error.strerror or error}"
+        return f"set aside in {copy}"
+
+    def _copy(self, damage: Damage, copy: Path) -> None:
         temporary = copy.with_suffix(".new")
         temporary.touch(0o600)
         with (
@@ -50,7 +68,21 @@ class DamagedBytes:
                 size = min(BLOCK, damage.start.offset + damage.size - offset)
                 file.write(read_at(segment, offset, size).ljust(size, b"\0"))  # zeros for what is unreadable
         temporary.replace(copy)
-        return copy
+
+
+def make_room(directory: Path, size: int) -> None:
+    """Remove torn tails, oldest first, until there is room for so many bytes.
+
+    Raises:
+        OSError: there is none even without them.
+    """
+    torn = sorted(directory.glob("*.torn"), key=lambda path: path.stat().st_mtime)
+    free = KEPT_BYTES - sum(path.stat().st_size for path in directory.iterdir())
+    while free < size:
+        if not torn:
+            raise OSError(f"{directory} has no room for it")
+        free += torn[0].stat().st_size
+        torn.pop(0).unlink()
 
 
 def damaged_dir(log: Path) -> Path:

@@ -14,6 +14,7 @@ The marker finds the next frame behind a damaged one, and keeps a page of zeros 
 """
 
 import errno
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ class Damage(NamedTuple):
 
     start: Position
     size: int
-    torn: bool  # the stretch is the last one, and no whole frame with a wrong CRC: a write that was cut short
+    torn: bool  # the stretch is the last one, and what a write leaves that was cut short
 
 
 def encode(payload: bytes, records: int, number: int, appended_at: float) -> bytes:
@@ -84,7 +85,7 @@ def scan(file: BinaryIO, segment: int, offset: int, stop: int) -> Iterator[Frame
             candidates = (read_frame(file, segment, at, stop) for at in markers(file, offset + 1, stop))
             frame = next((found for found in candidates if found), None)
             if frame is None:
-                yield Damage(start, stop - offset, torn=read_whole(file, offset, stop) is None)
+                yield Damage(start, stop - offset, torn=cut_short(file, offset, stop))
                 return
             yield Damage(start, frame.start.offset - offset, torn=False)
         yield frame
@@ -114,6 +115,35 @@ def read_whole(file: BinaryIO, offset: int, stop: int) -> tuple[bytes, bytes] | 
         return None
     payload = read_at(file, offset + HEADER.size, length)
     return (head, payload) if len(payload) == length else None
+
+
+def cut_short(file: BinaryIO, offset: int, stop: int) -> bool:
+    """Whether the bytes behind the last sound frame are the beginning of another one, or zeros.
+
+    A power cut may also leave some blocks of a write and not those before: that is taken for damage.
+    """
+    size = min(stop, file.seek(0, os.SEEK_END)) - offset  # an appender may have cut them off meanwhile
+    head = read_at(file, offset, max(0, min(HEADER.size, size)))
+    if head.startswith(MARKER) and len(head) == HEADER.size:
+        return begins_frame(file, head, offset, size - HEADER.size)
+    part = size < HEADER.size and MARKER.startswith(head[: len(MARKER)])
+    return size <= 0 or (len(head) == min(HEADER.size, size) and (part or zeros(file, offset, size)))
+
+
+def begins_frame(file: BinaryIO, head: bytes, offset: int, rest: int) -> bool:
+    """Whether a frame with this header has more than the `rest` that is there, and no wrong length alone."""
+    _, crc, length, *others = HEADER.unpack(head)
+    if not rest < length <= MAX_PAYLOAD:
+        return False
+    payload = read_at(file, offset + HEADER.size, rest)
+    mended = HEADER.pack(MARKER, crc, rest, *others)
+    return len(payload) == rest and zlib.crc32(payload, zlib.crc32(mended[CHECKED_FROM:])) != crc
+
+
+def zeros(file: BinaryIO, offset: int, size: int) -> bool:
+    """Whether there is nothing else in so many bytes."""
+    chunks = ((offset + at, min(WINDOW, size - at)) for at in range(0, size, WINDOW))
+    return all(read_at(file, at, length) == bytes(length) for at, length in chunks)
 
 
 def markers(file: BinaryIO, offset: int, stop: int) -> Iterator[int]:

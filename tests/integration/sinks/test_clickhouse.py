@@ -11,6 +11,7 @@ import pytest
 from eagleray.actors.sinks import clickhouse_client
 from eagleray.actors.sinks.base import RowsRejected, SchemaMismatch, StoreUnavailable
 from eagleray.actors.sinks.clickhouse import ClickHouseWriter
+from eagleray.actors.sinks.clickhouse_columns import StoredTable
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 from eagleray.pipelines.proxies.tables import CHECKS, CYCLES, DAY, PROXIES, SOURCE_POLLS
@@ -302,6 +303,33 @@ async def test_a_value_that_a_column_cannot_hold_is_the_rows_fault(store, name, 
     with pytest.raises(RowsRejected, match=f"^a value that column {name} of checks can't hold$"):
         await store.write([checks([2]), seal("proxies", CHECKS, [row], 0)])
     assert await store.scan(CHECKS, None, 10) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("proxies MODIFY COLUMN country UInt8", "column country of proxies in the store is UInt8"),
+        (
+            "proxies MODIFY COLUMN last_ok Nullable(DateTime64(3, 'UTC'))",
+            r"column last_ok .* \(time or null\)",
+        ),
+        ("checks ADD COLUMN mine String", r"columns that this program does not know \(mine\): drop them"),
+        ("checks MODIFY COLUMN node String FIRST", "its columns in another order: ip, port"),
+    ],
+)
+async def test_a_table_that_somebody_changed_is_refused_with_what_to_do(store, ask, change, said):
+    ask(f"ALTER TABLE {{}}.{change}")
+    with pytest.raises(SchemaMismatch, match=said):
+        await store.migrate(SCHEMA)
+
+
+async def test_a_type_that_changes_meanwhile_is_an_error_of_the_store(store, ask):
+    stored = store._tables["checks"]
+    store._tables["checks"] = StoredTable(
+        CHECKS, ["UInt8" if type_ == "String" else type_ for type_ in stored.types]
+    )
+    with pytest.raises(StoreUnavailable):
+        await store.write([checks([1])])
 
 
 async def test_two_migrators_at_once_do_no_harm(clickhouse_url, ask):

@@ -8,6 +8,7 @@ import pytest
 from eagleray.actors.sinks.log import damage
 from eagleray.actors.sinks.log.frames import HEADER, MAX_PAYLOAD, MAX_RECORDS, START, Position
 from eagleray.actors.sinks.log.log import AppendFailed, Fsync, Log, LogLocked
+from eagleray.actors.sinks.log.reader import verify
 from tests.faulty_disk import FaultyDisk
 
 PAYLOADS = [b"first", b"", b"\xf5EL2 inside", b"fourth" * 100]
@@ -119,8 +120,8 @@ async def test_a_cancelled_append_does_not_disturb_the_others(tmp_path):
 
 @pytest.mark.parametrize(
     "tail",
-    [b"\xf5", b"\xf5EL2" + b"\x07" * 12, b"\0" * 4096, b"\xf5EL2" * 50, os.urandom(300)],
-    ids=["one byte", "half a header", "zeros", "markers", "noise"],
+    [b"\xf5", b"\xf5EL2" + b"\x07" * 12, b"\0" * 4096],
+    ids=["one byte", "half a header", "zeros"],
 )
 async def test_a_torn_tail_is_cut_and_said(tmp_path, caplog, tail):
     ends = await write(tmp_path, *PAYLOADS)
@@ -129,11 +130,27 @@ async def test_a_torn_tail_is_cut_and_said(tmp_path, caplog, tail):
     with caplog.at_level(logging.WARNING):
         log = Log.open(tmp_path)
     assert f"cut a torn tail of {len(tail)} bytes" in caplog.text
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    (kept,) = (tmp_path / "damaged").iterdir()
+    assert (kept.name, kept.read_bytes()) == (f"0-{ends[-1].offset}.torn", tail)
+    assert kept.stat().st_mode & 0o777 == 0o600
     assert log.end == ends[-1]
     assert segments(tmp_path)[0].stat().st_size == log.size == ends[-1].offset
     await log.append(b"after", 1)
     assert payloads(log) == [*PAYLOADS, b"after"]
     assert not log.damaged
+    await log.close()
+
+
+@pytest.mark.parametrize("tail", [b"\xf5EL2" * 50, os.urandom(300) + b"?"], ids=["markers", "noise"])
+async def test_a_tail_that_no_write_leaves_is_damage(tmp_path, caplog, tail):
+    ends = await write(tmp_path, *PAYLOADS)
+    with segments(tmp_path)[0].open("ab") as file:
+        file.write(tail)
+    log = Log.open(tmp_path)
+    assert (log.end, log.damaged) == (ends[-1], {ends[-1]})
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert (tmp_path / "damaged" / f"0-{ends[-1].offset}.bin").read_bytes() == tail
     await log.close()
 
 
@@ -166,9 +183,11 @@ async def test_a_flipped_bit_costs_its_frame_only_and_is_set_aside(tmp_path, cap
     await log.close()
 
 
-async def test_a_damaged_last_frame_may_have_been_answered_for_and_is_kept(tmp_path, caplog):
+@pytest.mark.parametrize("byte", [0, 4, 8, 10, 11, 12, 16, 24, HEADER.size], ids=lambda byte: f"byte {byte}")
+async def test_a_damaged_last_frame_may_have_been_answered_for_and_is_kept(tmp_path, caplog, byte):
     ends = await write(tmp_path, *PAYLOADS)
-    flip(segments(tmp_path)[0], ends[3].offset + HEADER.size)
+    flip(segments(tmp_path)[0], ends[3].offset + byte)
+    assert [flaw.bytes for flaw in verify(tmp_path).flaws] == [HEADER.size + 600]
     log = Log.open(tmp_path)
     assert (log.end, log.damaged) == (ends[3], {ends[3]})
     assert "set aside in" in caplog.text
@@ -176,6 +195,18 @@ async def test_a_damaged_last_frame_may_have_been_answered_for_and_is_kept(tmp_p
     await log.append(b"after", 1)
     assert payloads(log) == [*PAYLOADS[:3], b"after"]
     await log.close()
+
+
+async def test_torn_tails_make_room_for_damage(tmp_path, monkeypatch):
+    ends = await write(tmp_path, *PAYLOADS)
+    monkeypatch.setattr(damage, "KEPT_BYTES", HEADER.size + 600)
+    with segments(tmp_path)[0].open("ab") as file:
+        file.write(b"\xf5")
+    await Log.open(tmp_path).close()
+    assert [path.suffix for path in (tmp_path / "damaged").iterdir()] == [".torn"]
+    flip(segments(tmp_path)[0], ends[3].offset + HEADER.size)
+    await Log.open(tmp_path).close()
+    assert [path.suffix for path in (tmp_path / "damaged").iterdir()] == [".bin"]
 
 
 async def test_damage_that_cannot_be_set_aside_is_still_counted(tmp_path, monkeypatch, caplog):

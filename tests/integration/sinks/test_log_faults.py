@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eagleray.actors.sinks.log import log as log_module
-from eagleray.actors.sinks.log.frames import HEADER, START, Position
+from eagleray.actors.sinks.log.frames import HEADER, MARKER, START, Position
 from eagleray.actors.sinks.log.log import AppendFailed, Fsync, Log
 from eagleray.actors.sinks.log.reader import verify
 from tests.faulty_disk import FaultyDisk
@@ -272,7 +272,7 @@ async def test_a_start_on_a_disk_that_takes_nothing_says_why(tmp_path, disk):
     await log.append(b"answered", 1)
     await log.close()
     with next(tmp_path.glob("*.log")).open("ab") as file:
-        file.write(b"torn")
+        file.write(MARKER)
     disk.fail("ftruncate", errno.EROFS)
     with pytest.raises(OSError, match="Read-only file system"):
         Log.open(tmp_path)

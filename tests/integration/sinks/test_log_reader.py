@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from eagleray.actors.sinks.base import Cursor
-from eagleray.actors.sinks.log.frames import HEADER, START, Damage, Frame, Position
+from eagleray.actors.sinks.log.frames import HEADER, START, Damage, Frame, Position, encode
 from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.log.reader import Flaw, LogMissing, inspect, read_log, verify
 
@@ -51,7 +51,7 @@ async def test_every_frame_is_read_while_the_log_is_in_use(log, tmp_path):
 
 async def test_an_unfinished_frame_at_the_end_is_no_damage(log, tmp_path):
     with segment(tmp_path, 2).open("ab") as file:
-        file.write(b"\xf5EL2 the rest is being written")
+        file.write(encode(b"0123456789", 1, 60, 0.0)[:30])
     verdict = verify(tmp_path)
     assert (verdict.frames, verdict.tail, verdict.flaws) == (6, 30, [])
     assert inspect(tmp_path).tail == 30

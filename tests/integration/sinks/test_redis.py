@@ -18,7 +18,7 @@ from eagleray.actors.sinks.redis import RedisWriter
 from eagleray.cluster.pool import alive
 from eagleray.pipelines.proxies.model import Protocol
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
-from eagleray.pipelines.proxies.tables import FRESH, PROXIES
+from eagleray.pipelines.proxies.tables import CYCLES, FRESH, PROXIES
 from eagleray.pipelines.queries import answer
 from eagleray.pipelines.tables import Envelope, Filter, Op, Query, seal
 from tests.fault_proxy import fault_proxy
@@ -370,7 +370,7 @@ async def test_a_script_that_the_server_forgot_is_sent_again(store, client, put)
 # As they stand in the documentation.
 WRITING = (
     "~proxy:* ~proxies:* +ping +evalsha +script|load +time +hmget +hset +hdel +pexpireat +unlink +sadd +srem"
-    " +zadd +zrem +zrangebyscore"
+    " +zadd +zrem +zrangebyscore +hgetall +zrange +sunion"
 )
 READING = "%R~proxy:* %R~proxies:* +ping +hgetall +hmget +zrange +sunion"
 
@@ -414,6 +414,11 @@ async def test_the_least_rights_are_enough(server, accounts, opened):
     assert [row[0] for row in await reading.read(alive(1, [Protocol.SOCKS5], ["NL"]))] == hosts[-1:]
     assert await reading.read(alive(3, [Protocol.SOCKS5], ["DE"])) == []
     assert len(await reading.scan(PROXIES, None, 1000)) == len(hosts)
+    for query in (alive(1), alive(3, [Protocol.SOCKS5], ["NL"]), Query(CYCLES, (), ("-ended_at",), 1)):
+        assert await writing.read(query) == await reading.read(query)  # as `store check` and `doctor` ask
+    assert await writing.scan(PROXIES, None, 1000) == await reading.scan(
+        PROXIES, None, 1000
+    )  # `store backup`
     newest_lease = await reading.read(Query(PROXIES, (), ("-lease_id",), 1))
     assert newest_lease[0][0] == hosts[0]
 
@@ -426,6 +431,7 @@ async def test_missing_rights_are_said_and_what_was_half_done_is_done(server, ac
     batch = [seal("proxies", PROXIES, [proxy("192.0.2.1", "http", 0.5, 1)], 0)]
     with pytest.raises(StoreUnavailable, match="rights"):
         await reading.write(batch)
+    accounts.execute_command("ACL", "SETUSER", "writer", "-zrange")
     with pytest.raises(StoreUnavailable, match="rights"):
         await writing.read(alive(1))
     accounts.execute_command("ACL", "SETUSER", "writer", "-sadd")

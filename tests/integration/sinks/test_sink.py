@@ -106,6 +106,21 @@ async def test_stores_open_at_once(start, batch, memory_store):
     assert not any(store.failing for store in (await sink.stats()).stores.values())
 
 
+async def test_a_store_that_has_everything_is_not_said_to_fail(start, batch, memory_store):
+    class Busy(memory_store):
+        async def prune(self, now):
+            await asyncio.Event().wait()
+
+    store = Busy()
+    store.error = StoreUnavailable("database is locked")
+    sink = await start(store)
+    await sink.put(batch(1))
+    store.error = None
+    await sink.flush()
+    stats = (await sink.stats()).stores["memory"]
+    assert (stats.lag_rows, stats.failing) == (0, "")
+
+
 async def test_a_dead_store_delays_nobody_and_catches_up(start, batch, memory_store, caplog):
     good, bad = memory_store("good"), memory_store("bad")
     bad.error = StoreUnavailable("no route to the store")
@@ -285,6 +300,15 @@ async def test_fence_returns_when_the_store_has_what_was_answered_or_under_way(s
     await sink.flush()
     assert before == answered == await ids(sink)
     assert all(isinstance(result, StaleFence) for result in done if result is not None)
+
+
+@pytest.mark.parametrize("content", [b"", b"12x\n", b"\xff\xfe"])
+async def test_a_damaged_fence_is_said_and_nothing_is_let_in(tmp_path, schema, memory_store, content):
+    log = Log.open(tmp_path)
+    (tmp_path / "fence").write_bytes(content)
+    with pytest.raises(ValueError, match=r"/fence is damaged.*then delete it"):
+        Sink(log, [memory_store()], schema)
+    await log.close()
 
 
 def test_stale_fence_survives_pickling():

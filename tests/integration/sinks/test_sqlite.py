@@ -1,13 +1,17 @@
 import asyncio
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from eagleray.actors.sink import Sink
 from eagleray.actors.sinks import sqlite
 from eagleray.actors.sinks.base import SchemaMismatch, StoreError, StoreUnavailable
+from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.sinks.sqlite import SqliteReader, SqliteWriter
 from eagleray.cluster.pool import alive
@@ -19,6 +23,13 @@ from eagleray.pipelines.tables import Filter, Op, Query, seal
 COUNT = (
     "import sqlite3, sys; print(sqlite3.connect(sys.argv[1], uri=True).execute(sys.argv[2]).fetchone()[0])"
 )
+
+READ = """
+import pathlib, sys
+from eagleray.actors.sinks.sqlite import SqliteReader
+from tests.integration.sinks.conftest import EVENTS
+print(len(SqliteReader(pathlib.Path(sys.argv[1]), [EVENTS]).scan(EVENTS, None, 10)))
+"""
 
 
 @pytest.fixture
@@ -65,6 +76,68 @@ async def test_a_locked_file_is_unavailable_and_then_written(store, tmp_path, sc
     await impatient.write([envelope])
     assert len(await impatient.scan(events, None, 10)) == 1
     await impatient.close()
+
+
+def remove(path: Path) -> None:
+    for end in ("", "-wal", "-shm"):
+        Path(f"{path}{end}").unlink(missing_ok=True)
+
+
+def replace(path: Path) -> None:
+    remove(path)
+    path.touch()
+
+
+@pytest.mark.parametrize(
+    "lose", [Path.unlink, remove, lambda path: path.rename(path.with_name("old")), replace]
+)
+async def test_a_file_that_goes_takes_no_later_row_along(store, tmp_path, schema, events, lose):
+    await store.write([seal("test", events, [[1, 2.0, ""]], 0)])
+    assert len(await store.scan(events, None, 10)) == 1
+    lose(tmp_path / "store.sqlite")
+    envelope = seal("test", events, [[2, 2.0, ""]], 0)
+    with pytest.raises(StoreUnavailable, match="was deleted, moved or replaced"):
+        await store.write([envelope])
+    await store.open()  # as a follower does after every failure
+    await store.migrate(schema)
+    await store.write([envelope])
+    assert [row[0] for row in await store.scan(events, None, 10)] == [2]
+    reader = SqliteReader(tmp_path / "store.sqlite", [events])
+    assert [row[0] for row in reader.scan(events, None, 10)] == [2]
+    reader.close()
+
+
+async def test_a_run_whose_file_is_deleted_stores_what_comes_afterwards(tmp_path, schema, events, batch):
+    path = tmp_path / "store.sqlite"
+    sink = Sink(Log.open(tmp_path / "log"), [SqliteWriter(path)], schema)
+    await sink.put(batch(1))
+    await sink.flush()
+    remove(path)
+    await sink.put(batch(2, 3))
+    await sink.flush()
+    await sink.close()
+    reader = SqliteReader(path, [events])
+    assert [row[0] for row in reader.scan(events, None, 10)] == [2, 3]
+    reader.close()
+
+
+def read_only(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
+    """Run a command that sees a folder as a read-only file system."""
+    unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    words = [*unshare, "sh", "-c", mount, folder, *command]
+    return subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=30, check=False)
+
+
+async def test_a_file_on_a_read_only_file_system_is_read(store, tmp_path, events):
+    tried = await asyncio.to_thread(read_only, tmp_path, "true")
+    if tried.returncode:
+        pytest.skip(f"no mount namespace here: {tried.stderr.strip()}")
+    await store.write([seal("test", events, [[1, 2.0, ""]], 0)])
+    await store.close()
+    command = [sys.executable, "-c", READ, tmp_path / "store.sqlite"]
+    found = await asyncio.to_thread(read_only, tmp_path, *command)
+    assert found.stdout == "1\n", found.stderr
 
 
 async def test_only_the_owner_may_read_the_file(store, tmp_path):

@@ -409,11 +409,13 @@ def test_a_run_goes_on_from_the_first_store_that_keeps_every_row(write, stores, 
     ("stores", "problem"),
     [
         ("[sqlite, 'sqlite:/srv/x']", "2 stores are called 'sqlite'"),
+        ("['redis://h#sqlite']", "2 stores are called 'sqlite'"),
+        ("['ndjson:///tmp/%00x']", "can't have a zero byte"),
         ("[tape]", "a store is given as SCHEME://"),
         ("['redis://:geheim@/0']", "needs a host"),
         ("[]", "at least 1"),
     ],
-    ids=["twice", "no store", "no host", "none"],
+    ids=["twice", "twice with what is added", "zero byte", "no store", "no host", "none"],
 )
 def test_stores_that_are_none(write, stores, problem):
     [line] = problems(write(f"stores: {stores}"))

@@ -16,6 +16,7 @@ from eagleray.pipelines.tables import (
     encode_batch,
     open_rows,
     seal,
+    unexpired,
 )
 
 TABLE = Table(
@@ -127,3 +128,25 @@ def test_the_proxy_tables_refer_to_their_own_columns(table):
     versions = [column.since for column in table.columns]
     assert versions == sorted(versions)  # new columns are appended
     assert versions[-1] == table.version
+
+
+HISTORY = Table("history", 3, TABLE.columns, ("name",), partition="seen_at", time_to_live=10.0)
+
+
+def test_rows_past_their_time_are_left_out():
+    rows = [["old", 9.9, 1], ["just", 10.0, 1], ["new", 20.0, 1], ["null", None, 1], ["text", "x", 1]]
+    kept = unexpired(seal("p", HISTORY, rows, 4), HISTORY, now=20.0)
+    assert (kept.n, kept.fence) == (4, 4)
+    assert [row[0] for row in open_rows(kept, HISTORY)] == ["just", "new", "null", "text"]
+
+
+def test_an_older_version_of_a_row_past_its_time_is_left_out():
+    kept = unexpired(
+        Envelope("p", "history", 1, 2, 0, msgspec.msgpack.encode([["a", 1.0], ["b", 20.0]])), HISTORY, 20.0
+    )
+    assert open_rows(kept, HISTORY) == [["b", 20.0, 0]]
+
+
+def test_what_has_no_time_to_live_stays_as_it_is():
+    envelope = seal("p", TABLE, [["old", 0.0, 1]], 0)
+    assert unexpired(envelope, TABLE, now=1e12) is envelope

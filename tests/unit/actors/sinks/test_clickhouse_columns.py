@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from eagleray.actors.sinks.base import RowsRejected
-from eagleray.actors.sinks.clickhouse_columns import StoredTable, token, without
+from eagleray.actors.sinks.clickhouse_columns import StoredTable, holds, token, without
 from eagleray.pipelines.tables import Column, Kind, Table
 
 TABLE = Table(
@@ -22,6 +22,29 @@ TABLE = Table(
 )
 TYPES = ["UInt16", "Int64", "Nullable(Float64)", "Bool", "DateTime64(6, 'UTC')", "LowCardinality(String)"]
 GOOD = [1, 2, 0.5, True, 4e9 + 0.25, "a\0b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "nullable", "type_", "expected"),
+    [
+        (Kind.TEXT, False, "LowCardinality(String)", True),
+        (Kind.JSON, True, "LowCardinality(Nullable(String))", True),
+        (Kind.TEXT, False, "UInt8", False),
+        (Kind.ADDRESS, False, "IPv4", False),
+        (Kind.INTEGER, False, "Nullable(UInt64)", True),
+        (Kind.INTEGER, True, "Int64", False),
+        (Kind.INTEGER, False, "String", False),
+        (Kind.REAL, True, "Nullable(Float32)", True),
+        (Kind.REAL, False, "Decimal(18, 2)", False),
+        (Kind.BOOLEAN, False, "UInt8", False),
+        (Kind.TIME, False, "DateTime64(6, 'UTC')", True),
+        (Kind.TIME, True, "Nullable(DateTime64(6))", True),
+        (Kind.TIME, False, "DateTime64(3, 'UTC')", False),
+        (Kind.TIME, False, "DateTime", False),
+    ],
+)
+def test_which_types_hold_a_kind(kind, nullable, type_, expected):
+    assert holds(Column("x", kind, nullable), type_) is expected
 
 
 def test_rows_are_turned_and_times_are_microseconds():

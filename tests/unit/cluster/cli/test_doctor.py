@@ -5,6 +5,7 @@ import resource
 
 import pytest
 
+from eagleray.actors.sinks.registry import parse_store
 from eagleray.cluster.cli.doctor import (
     Finding,
     Status,
@@ -15,6 +16,7 @@ from eagleray.cluster.cli.doctor import (
     line,
     ports,
     reuse,
+    store,
 )
 
 UNLIMITED = resource.RLIM_INFINITY
@@ -41,6 +43,17 @@ UNLIMITED = resource.RLIM_INFINITY
 )
 def test_limits(finding, status, detail):
     assert (finding.status, finding.detail) == (status, detail)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "detail"),
+    [("yet.sqlite", Status.OK, "the first run makes it"), ("a" * 300, Status.FAIL, "File name too long")],
+    ids=["not yet", "never"],
+)
+def test_a_store_that_is_not_there(tmp_path, name, status, detail):
+    finding = store(parse_store(f"sqlite:{tmp_path}/{name}", tmp_path))
+    assert finding.status is status
+    assert detail in finding.detail
 
 
 def test_a_data_directory_that_is_yet_to_be_made(tmp_path):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from eagleray.actors.sinks.log.frames import (
     BLOCK,
+    CHECKED_FROM,
     HEADER,
     MARKER,
     MAX_PAYLOAD,
@@ -76,20 +77,63 @@ def test_a_length_beyond_the_limit_is_not_read():
     assert read_frame(BytesIO(head), 0, 0, 1 << 40) is None
 
 
+def with_length(length: int) -> bytes:
+    """A whole frame of which only the length is wrong."""
+    data = encode(b"payload", 1, 1, 0.0)
+    return data[:CHECKED_FROM] + length.to_bytes(4, "little") + data[CHECKED_FROM + 4 :]
+
+
 @pytest.mark.parametrize(
     ("tail", "torn"),
     [
         (b"\xf5", True),
+        (MARKER + b"\x07" * 12, True),
         (bytes(500), True),
+        (bytes(WINDOW + 1), True),
+        (bytes(WINDOW) + b"?", False),
+        (b"\xf4" + encode(b"payload", 1, 1, 0.0)[1:], False),
+        (b"noise", False),
+        (MARKER + b"\xff" * 30, False),
+        (with_length(1000), False),
+        (with_length(1000)[:-1], True),
         (encode(b"payload", 1, 1, 0.0)[:-1], True),
         (encode(b"payload", 1, 1, 0.0)[:-1] + b"?", False),
         (encode(b"payload", 1, 1, 0.0)[:-1] + b"?" + encode(b"payload", 1, 1, 0.0)[:-1], False),
     ],
-    ids=["a byte", "zeros", "a part", "a whole one with a wrong CRC", "a whole one and a part"],
+    ids=[
+        "a byte",
+        "half a header",
+        "zeros",
+        "many zeros",
+        "zeros and more",
+        "a flipped marker",
+        "noise",
+        "a length beyond the limit",
+        "a whole one with a wrong length",
+        "a part of one",
+        "a part",
+        "a whole one with a wrong CRC",
+        "a whole one and a part",
+    ],
 )
-def test_a_tail_is_torn_unless_a_whole_frame_is_damaged(tail, torn):
+def test_a_tail_is_torn_if_a_write_that_was_cut_short_leaves_it(tail, torn):
     first = encode(b"first", 1, 0, 0.0)
     assert scanned(first + tail)[1:] == [Damage(Position(0, len(first)), len(tail), torn)]
+
+
+@pytest.mark.parametrize("cut", range(1, HEADER.size + 7))
+def test_every_part_of_a_frame_is_torn(cut):
+    tail = encode(b"payload", 1, 0, 0.0)[:-cut]
+    assert scanned(tail) == [Damage(Position(0, 0), len(tail), torn=True)]
+
+
+def test_a_tail_that_is_cut_off_while_it_is_read_is_no_damage():
+    assert list(scan(BytesIO(b""), 0, 0, 50)) == [Damage(Position(0, 0), 50, torn=True)]
+
+
+def test_a_tail_that_cannot_be_read_is_damaged():
+    data = bytes(2 * BLOCK)
+    assert list(scan(BadBlock(data), 0, BLOCK, len(data))) == [Damage(Position(0, BLOCK), BLOCK, torn=False)]
 
 
 def test_damage_with_a_frame_behind_it_is_not_torn():
