@@ -43,8 +43,8 @@ class Outcome(StrEnum):
     NOT_A_PROXY = (
         "not_a_proxy",
         Charge.SUBJECT,
-        "A well-formed answer, but not our judge's: the nonce or the proof is missing, or something was changed "
-        "that the proof covers.",
+        "A well-formed answer, but not our judge's: the nonce or the proof is missing, "
+        "or something was changed that the proof covers.",
     )
     AUTH_REQUIRED = (
         "auth_required",
