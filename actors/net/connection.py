@@ -40,6 +40,7 @@ class Connection(Stream, ABC):
         "exchange",
         "host",
         "late",
+        "late_sent",
         "network",
         "opened_at",
         "outcome",
@@ -73,6 +74,7 @@ class Connection(Stream, ABC):
         self.unsent = b""
         self.dropped = False  # nobody wants to know of it any more
         self.late = 0.0  # seconds that our own lateness has added
+        self.late_sent = 0.0  # what it was when we last sent: what comes then comes as much later
         self.connected_at: float | None = None
         self.opened_at = 0.0
         self.value: Any = None
@@ -126,6 +128,6 @@ class Connection(Stream, ABC):
             waited = time.time() - seconds - nanoseconds * 1e-9
             if waited < 0.0:  # somebody has set the clock
                 waited = 0.0
-        self.late += waited
+        self.late = self.late_sent + waited
         self.now = clock() - self.late
         return chunk, waited

@@ -214,6 +214,7 @@ class Engine:
     def _send(self, connection: Connection, data: bytes) -> bool:
         """Send what the socket takes, keep the rest until it is writable; False where it is broken."""
         assert connection.sock is not None
+        connection.late_sent = connection.late
         if connection.unsent:
             data = connection.unsent + data
         try:
