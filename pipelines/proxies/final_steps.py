@@ -107,10 +107,10 @@ class FinalSteps:
             self._protocols[protocol] = report
 
     def _fetch_pages(self) -> list[Attempt]:
-        """Every page at once, each by the first protocol that works for it, or else by CONNECT."""
-        attempts = []
+        """Every page at once, each by the first protocol that works for it, else by the last tunnel tried."""
+        attempts, last = [], self.tls.protocol if self.tls else Protocol.HTTPS
         for page in self._pages:
             usable = TUNNELS if page.tls else (Protocol.HTTP, *TUNNELS)
-            protocol = next((p for p in usable if self._works(p)), Protocol.HTTPS)
+            protocol = next((p for p in usable if self._works(p)), last)
             attempts.append(self._attempt(protocol, Step.PAGE, page))
         return attempts

@@ -111,7 +111,7 @@ def test_demo_goes_on_without_a_store_that_is_down(eagleray: Run, tmp_path: Path
 
     replay = eagleray("log", "replay", "--data", summary["data"], "--store", "ndjson:later", "--json")
     assert replay.returncode == 0, replay.stderr
-    assert json.loads(replay.stdout) == {"copied": 0, "replayed": good["rows"], "rejected": 0}
+    assert json.loads(replay.stdout) == {"copied": 0, "replayed": good["rows"], "rejected": 0, "expired": 0}
     there = pool_contents.sqlite(tmp_path / summary["data"] / "proxies.sqlite")
     later = pool_contents.ndjson(tmp_path / "later")
     assert list(map(len, later)) == list(map(len, there)) == [25, 100]

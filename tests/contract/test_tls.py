@@ -81,19 +81,24 @@ async def test_an_honest_tunnel_is_verified(
 
 
 @pytest.mark.parametrize(
-    ("server", "protocol", "working"),
+    ("server", "protocol", "outcome", "working"),
     [
-        ("mitmproxy", Protocol.HTTPS, [Protocol.HTTP]),
-        ("mitmproxy, socks5", Protocol.SOCKS5, [Protocol.SOCKS5]),
+        ("mitmproxy", Protocol.HTTPS, Outcome.OK, [Protocol.HTTP]),
+        ("mitmproxy, socks5", Protocol.SOCKS5, Outcome.TLS_INTERCEPTED, []),
     ],
 )
 async def test_mitmproxy_is_found_out(
-    server: str, protocol: Protocol, working: list[Protocol], servers: Mapping[str, Any], ground: Ready
+    server: str,
+    protocol: Protocol,
+    outcome: Outcome,
+    working: list[Protocol],
+    servers: Mapping[str, Any],
+    ground: Ready,
 ) -> None:
     report = await report_on(server, servers, ground)
     assert report.tls is not None
     assert (report.tls.outcome, report.tls.protocol) == (Outcome.TLS_INTERCEPTED, protocol)
-    assert (report.outcome, report.working) == (Outcome.OK, working)
+    assert (report.outcome, report.working) == (outcome, working)
     assert [target.outcome for target in report.targets.values()] == [Outcome.TLS_INTERCEPTED]
 
 
