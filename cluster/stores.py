@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from eagleray.actors.sinks.base import Schema, StoreError, StoreUnavailable, Writer, path_of
 from eagleray.actors.sinks.registry import KINDS, StoreUrl, create_writer
-from eagleray.actors.sinks.sqlite import SqliteReader
+from eagleray.actors.sinks.sqlite_reader import SqliteReader
 from eagleray.cluster.pool import alive
 from eagleray.pipelines.proxies.tables import CHECKS, CYCLES, PROXIES
 from eagleray.pipelines.tables import Query, Row

@@ -1,31 +1,27 @@
 """SQLite, the store that needs no setting up. Statements are made from table descriptions."""
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from eagleray.actors.sinks.base import (
-    RowsRejected,
-    Schema,
-    SchemaMismatch,
-    StoreError,
-    StoreUnavailable,
-    describe_mismatch,
-    path_of,
-)
+from eagleray.actors.sinks.base import RowsRejected, Schema, StoreUnavailable, path_of
 from eagleray.actors.sinks.migrations import pending
-from eagleray.actors.sinks.sqlite_statements import page, prune, select, upsert
-from eagleray.pipelines.tables import Envelope, Key, Kind, Query, Row, Table, open_rows
+from eagleray.actors.sinks.sqlite_reader import (
+    BUSY_SECONDS,
+    FileId,
+    SqliteReader,
+    file_at,
+    require_columns,
+    translated,
+)
+from eagleray.actors.sinks.sqlite_statements import prune, upsert
+from eagleray.pipelines.tables import Envelope, Key, Query, Row, Table, open_rows
 
 T = TypeVar("T")
-FileId = tuple[int, int]  # device and inode
 
-BUSY_SECONDS = 5.0  # another process may hold the write lock for a checkpoint
 CACHE_KIB = 64 << 10  # the tree of a million rows stays in memory while random keys are updated
 CHECKPOINT_PAGES = 16_384  # 64 MiB of 4 kB pages: a page that changes often is copied to the database once
 PRUNE_ROWS = 10_000  # deleted at a time: about 0.1 s in which the writer writes nothing
@@ -42,48 +38,6 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     PRIMARY KEY (pipeline, version)
 ) STRICT;
 """
-
-
-class SqliteReader:
-    """A read-only connection, also from another process while the writer writes. Blocking; for one thread."""
-
-    def __init__(self, path: Path, tables: Sequence[Table]) -> None:
-        """Open the file.
-
-        Raises:
-            StoreUnavailable: there is no such file, or it is no database.
-            SchemaMismatch: a table is missing there, or lacks columns.
-        """
-        self._path = path
-        with translated(path):
-            self.file = file_at(path)
-            mode = "mode=ro&immutable=1" if never_changes(path) else "mode=ro"
-            uri = f"{path.absolute().as_uri()}?{mode}"
-            self._connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)
-        try:
-            with translated(path):
-                require_columns(self._connection, tables)
-        except StoreError:
-            self.close()
-            raise
-
-    def read(self, query: Query) -> list[Row]:
-        """The rows that answer `query`."""
-        return self._rows(query.table, *select(query))
-
-    def scan(self, table: Table, after: Key | None, limit: int) -> list[Row]:
-        """Up to `limit` rows in the order of the key, from behind `after` on."""
-        return self._rows(table, *page(table, after, limit))
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-    def _rows(self, table: Table, statement: str, values: Sequence[Any]) -> list[Row]:
-        with translated(self._path):
-            rows: list[Row] = self._connection.execute(statement, values).fetchall()
-        booleans = table.places(Kind.BOOLEAN)
-        return [restored(row, booleans) for row in rows] if booleans else rows
 
 
 class SqliteWriter:
@@ -215,39 +169,6 @@ class SqliteWriter:
         return self._reader
 
 
-def file_at(path: Path) -> FileId | None:
-    """Which file has this name now; None: there is none."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def never_changes(path: Path) -> bool:
-    """Whether a file is on a read-only file system, and whole: SQLite could not make its files beside it."""
-    whole = not path.with_name(path.name + "-wal").exists()
-    return whole and path.exists() and bool(os.statvfs(path).f_flag & os.ST_RDONLY)
-
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises into the errors of `Writer`. SQLite's messages name columns, never values."""
-    try:
-        yield
-    except (
-        sqlite3.ProgrammingError,
-        sqlite3.IntegrityError,
-        sqlite3.DataError,
-        sqlite3.InterfaceError,
-    ) as error:
-        raise RowsRejected(f"SQLite {path}: {error}") from error
-    except (ValueError, OverflowError) as error:
-        raise RowsRejected(f"SQLite {path}: {error}") from error
-    except (sqlite3.Error, OSError) as error:
-        raise StoreUnavailable(f"SQLite {path}: {error}") from error
-
-
 def applied_version(connection: sqlite3.Connection, pipeline: str) -> int:
     """The last script that ran in the file."""
     find = "SELECT ifnull(max(version), 0) FROM schema_migrations WHERE pipeline = ?"
@@ -262,25 +183,3 @@ def statements(sql: str) -> Iterator[str]:
         if sqlite3.complete_statement(text):
             yield text
             text = ""
-
-
-def require_columns(connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
-    """Refuse a file whose tables are not as described.
-
-    Raises:
-        SchemaMismatch: a table is missing, or its columns are others.
-    """
-    for table in tables:
-        found = tuple(
-            name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))
-        )
-        if found != table.names:
-            raise SchemaMismatch(describe_mismatch(table, found))
-
-
-def restored(row: Row, booleans: Sequence[int]) -> Row:
-    """A row with its booleans, which SQLite keeps as integers."""
-    values = list(row)
-    for i in booleans:
-        values[i] = bool(values[i])
-    return values

@@ -139,7 +139,7 @@ Verdicts = Mapping[str, dict[str, Any]]  # endpoint -> its row of PROXIES, and `
 
 def read_verdicts(data: Path) -> Verdicts:
     """What the store says of every endpoint."""
-    from eagleray.actors.sinks.sqlite import SqliteReader
+    from eagleray.actors.sinks.sqlite_reader import SqliteReader
     from eagleray.cluster.paths import database
     from eagleray.pipelines.proxies.tables import CHECKS, PROXIES
     from eagleray.pipelines.tables import Query

@@ -53,7 +53,7 @@ def last_polls(store: Path) -> dict[str, dict[str, Any]]:
     Raises:
         StoreError: the file is no store of ours.
     """
-    from eagleray.actors.sinks.sqlite import SqliteReader
+    from eagleray.actors.sinks.sqlite_reader import SqliteReader
     from eagleray.pipelines.proxies.tables import SOURCE_POLLS
     from eagleray.pipelines.tables import Query
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from eagleray.actors.sink import Sink
-from eagleray.actors.sinks import sqlite
+from eagleray.actors.sinks import sqlite, sqlite_statements
 from eagleray.actors.sinks.base import SchemaMismatch, StoreError, StoreUnavailable
 from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.migrations import schema_of
-from eagleray.actors.sinks.sqlite import SqliteReader, SqliteWriter
+from eagleray.actors.sinks.sqlite import SqliteWriter
+from eagleray.actors.sinks.sqlite_reader import SqliteReader
 from eagleray.cluster.pool import alive
 from eagleray.pipelines.proxies.model import Anonymity, Protocol
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
@@ -26,7 +27,7 @@ COUNT = (
 
 READ = """
 import pathlib, sys
-from eagleray.actors.sinks.sqlite import SqliteReader
+from eagleray.actors.sinks.sqlite_reader import SqliteReader
 from tests.integration.sinks.conftest import EVENTS
 print(len(SqliteReader(pathlib.Path(sys.argv[1]), [EVENTS]).scan(EVENTS, None, 10)))
 """
@@ -175,7 +176,7 @@ async def plan(tmp_path, query: Query) -> str:
     store = SqliteWriter(tmp_path / "pool.sqlite")
     await store.open()
     await store.migrate(schema_of(ProxyPipeline()))
-    statement, values = sqlite.select(query)
+    statement, values = sqlite_statements.select(query)
     connection = sqlite3.connect(tmp_path / "pool.sqlite")
     steps = str(connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
     connection.close()
