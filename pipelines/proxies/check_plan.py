@@ -22,7 +22,7 @@ from eagleray.pipelines.proxies.model import (
 )
 from eagleray.pipelines.proxies.outcome import OK, Outcome
 from eagleray.pipelines.proxies.targets import Fetched
-from eagleray.pipelines.proxies.weighing import TELLING, most_revealing
+from eagleray.pipelines.proxies.weighing import most_revealing, most_telling
 
 QUICK, JUDGE = Depth.QUICK, Step.JUDGE
 INTERCEPTED = Outcome.TLS_INTERCEPTED
@@ -281,4 +281,5 @@ class CheckPlan:
         first = self._protocols[self._first].outcome if self._first else INTERCEPTED
         if first is not INTERCEPTED:  # else what was asked twice decides
             return first
-        return min((report.outcome for report in self._protocols.values()), key=TELLING.index)
+        order = likely(self._candidate, self._rules.types)
+        return most_telling(self._protocols[p].outcome for p in order if p in self._protocols)

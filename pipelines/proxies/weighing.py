@@ -1,5 +1,7 @@
 """How the ends of several attempts weigh against each other, and which of them a judge may have caused."""
 
+from collections.abc import Iterable
+
 from eagleray.pipelines.charge import Charge
 from eagleray.pipelines.proxies.detection import DEAD
 from eagleray.pipelines.proxies.model import Anonymity
@@ -23,8 +25,8 @@ TELLING = (
     Outcome.TARGET_MISMATCH,
     Outcome.OVERSIZED,
     Outcome.TLS_FAILED,
-    Outcome.MALFORMED,  # it spoke, if nonsense; others may have waited for what was never to come
     Outcome.TIMEOUT,
+    Outcome.MALFORMED,
     Outcome.RESET,
     Outcome.CLOSED,
     Outcome.CONNECT_TIMEOUT,
@@ -32,8 +34,18 @@ TELLING = (
     Outcome.REFUSED,
 )
 
+# A tarpit's first byte is nonsense to SOCKS, and who speaks nonsense in HTTP may be silent to SOCKS: neither
+# tells more than the other.
+WEIGHTS = {outcome: TELLING.index(outcome) for outcome in TELLING}
+WEIGHTS[Outcome.MALFORMED] = WEIGHTS[Outcome.TIMEOUT]
+
 # Ends that no judge has a part in. Every other failure could as well be that of the judge that was asked.
 WITHOUT_JUDGE = DEAD | {Outcome.OK, Outcome.AUTH_REQUIRED, Outcome.AUTH_FAILED}
+
+
+def most_telling(outcomes: Iterable[Outcome]) -> Outcome:
+    """The check's outcome, of those of its protocols; of equal ones the first: let it be the likeliest's."""
+    return min(outcomes, key=WEIGHTS.__getitem__)
 
 
 def most_revealing(*levels: Anonymity | None) -> Anonymity | None:

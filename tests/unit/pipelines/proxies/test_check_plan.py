@@ -111,6 +111,13 @@ QUICK_CHECKS = {
     "forwards by CONNECT only": (candidate(), {HTTP: Outcome.FORBIDDEN, HTTPS: OK}, (), "http https", OK),
     "does not speak HTTP": (candidate(), {HTTP: MALFORMED, SOCKS5: OK}, (), "http socks5", OK),
     "speaks something else": (candidate(), {HTTP: MALFORMED}, (), "http socks5 socks4 https", MALFORMED),
+    "a byte a second": (
+        candidate(),
+        {HTTP: TIMEOUT, SOCKS5: MALFORMED, SOCKS4: MALFORMED, HTTPS: TIMEOUT},
+        (HTTP, HTTPS),
+        "http socks5 socks4 https",
+        TIMEOUT,
+    ),
     "speaks something else, silent to SOCKS": (
         candidate(),
         {HTTP: MALFORMED, SOCKS5: TIMEOUT, SOCKS4: TIMEOUT},
