@@ -159,10 +159,12 @@ class Check:
         if trial.outcome is OK:
             return None
         if trial.attempt.confirming:
-            return self._judge if trial.judge is not self._judge else None
-        other = self.checks.judges.other(self._judge)
-        again = trial.judge is self._judge is not other and turned_away(trial.outcome, trial.detail)
-        return other if again else None
+            other = self._judge
+        elif trial.judge is self._judge and turned_away(trial.outcome, trial.detail):
+            other = self.checks.judges.other(self._judge)
+        else:
+            return None
+        return other if other is not trial.judge else None
 
     def _go_on(self, trial: Trial) -> None:
         """Do what the plan makes of the end of an attempt."""

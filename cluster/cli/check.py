@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -13,7 +12,7 @@ import msgspec
 import typer
 
 from eagleray.cluster.cli.config import ConfigOption, read_settings
-from eagleray.cluster.cli.console import Exit, Format, chosen, fail, note
+from eagleray.cluster.cli.console import Exit, Format, chosen, end_on_sigterm, fail, note
 from eagleray.cluster.cli.sheet import Sheet
 from eagleray.cluster.cli.target_flags import (
     BlockListZones,
@@ -208,8 +207,7 @@ def judge_inputs(words: list[str], job: Job, new_sheet: Callable[[], Sheet]) -> 
     options = {"judge": job.judges, "allow": job.allow, "rules": job.rules}
     try:
         with Workers(1 if inputs.few else cores(), sheet.everything, job.concurrency, **options) as workers:
-            # What `timeout`, Docker and systemd send ends it as Ctrl-C does. Workers must not inherit this.
-            signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+            end_on_sigterm()  # only now: workers, who ignore SIGINT, must not inherit it
             uvloop.run(pour(not_empty(inputs), workers, sheet))
     except InputError as error:
         problem = error.sentence, error.advice, Exit.USAGE

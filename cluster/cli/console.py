@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -50,6 +51,20 @@ def fail(message: str, advice: str = "", code: Exit = Exit.USAGE) -> NoReturn:
 def note(text: str) -> None:
     """Write a line for the person who watches; stdout stays clean for programs."""
     typer.echo(text, err=True)
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM, which `timeout`, Docker and systemd send, end this process as Ctrl-C does.
+
+    Processes that are forked from now on inherit this.
+    """
+
+    def interrupt(*_: object) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def moment(at: float | None) -> str:

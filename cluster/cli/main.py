@@ -64,7 +64,9 @@ def main() -> None:
     try:
         build(modules)(prog_name="eagleray")
     except KeyboardInterrupt:  # while modules are imported
-        sys.exit(130)
+        from eagleray.cluster.cli.console import Exit
+
+        sys.exit(Exit.INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """`eagleray store migrate|check|backup|restore|prune`: looking after the stores."""
 
 import asyncio
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eagleray.cluster.cli.config import ConfigOption, JsonOption, read_settings
-from eagleray.cluster.cli.console import Exit, Format, RowCount, note, print_json, row_writer
+from eagleray.cluster.cli.console import Exit, Format, RowCount, end_on_sigterm, note, print_json, row_writer
 from eagleray.cluster.paths import log_dir
 
 if TYPE_CHECKING:
@@ -98,8 +97,7 @@ def backup(
 
     Without --store those that can't be asked, files for other programs, are left out.
     """
-    # What `timeout` and systemd send ends it as Ctrl-C does: no part of a file is left.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    end_on_sigterm()  # so that no part of a file is left
     folder = to or directory(config, data) / "backups"
 
     async def work(store: "StoreUrl", writer: "Writer", schema: "Schema") -> Result:

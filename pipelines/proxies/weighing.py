@@ -36,7 +36,7 @@ TELLING = (
 
 # A tarpit's first byte is nonsense to SOCKS, and who speaks nonsense in HTTP may be silent to SOCKS: neither
 # tells more than the other.
-WEIGHTS = {outcome: TELLING.index(outcome) for outcome in TELLING}
+WEIGHTS = {outcome: weight for weight, outcome in enumerate(TELLING)}
 WEIGHTS[Outcome.MALFORMED] = WEIGHTS[Outcome.TIMEOUT]
 
 # Ends that no judge has a part in. Every other failure could as well be that of the judge that was asked.

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
@@ -355,6 +356,20 @@ def test_interrupt_writes_what_was_found(eagleray, flags, one, listening, form, 
     assert "outcomes: ok 1\n" in rest
     assert "interrupted" in rest
     assert "Traceback" not in progress + rest
+
+
+@pytest.mark.timeout(30)
+def test_sigterm_ends_it_in_the_background_too(eagleray, flags, one, listening):
+    """A shell without job control starts its background jobs with SIGINT ignored."""
+    words = [one(Kind.HTTP), address_of(listening), "--timeout", "60", "--format", "json"]
+    background = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with eagleray.running("check", *words, *flags, preexec_fn=background) as process:
+        seen(process.stderr, "1 checked, 1 alive; ")
+        process.send_signal(signal.SIGTERM)
+        output, rest = process.communicate()
+    assert process.returncode == 130
+    assert READERS["json"](output) == [one(Kind.HTTP)]
+    assert "Traceback" not in rest
 
 
 @pytest.mark.timeout(30)
