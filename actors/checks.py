@@ -9,7 +9,7 @@ from functools import partial
 from eagleray.actors.dnsbl import BlockLists
 from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.admission import Admission, limited_network
-from eagleray.actors.net.connection import clock
+from eagleray.actors.net.connection import Priority, clock
 from eagleray.actors.net.engine import Engine
 from eagleray.actors.trial import Trial
 from eagleray.pipelines.proxies.attempt import Attempt, Step
@@ -24,9 +24,10 @@ from eagleray.pipelines.proxies.weighing import doubtful
 
 MAX_HELD = 20_000  # checks that wait for a crowded host beside those that run: about 2.5 kB each
 OF_THE_JUDGE = frozenset({Step.JUDGE, Step.KNOWN_PAGE})
-LONGEST_LINE = 1024  # connections that wait to be opened: enough for the engine, few enough to begin soon
+LONGEST_LINE = 2048  # new connections that wait to be opened: enough for the engine, few enough to begin soon
 CONFIRM_SILENCE = 0.5  # seconds: the steps after a second request that takes longer go on beside it
 MAX_RUNS = 4  # of one check whose judges go down one after another
+NEW, SILENT = Priority.NEW, Priority.SILENT
 UNSEEN = Judged(None, "")
 NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
 NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes
@@ -53,7 +54,7 @@ class Checks:
     def room(self) -> int:
         """How many more to begin; those that wait for a crowded host count not."""
         room = self._engine.limit + min(self.admission.waiting, MAX_HELD) - self.running
-        return min(room, LONGEST_LINE - self._engine.waiting)
+        return min(room, LONGEST_LINE - self._engine.new)
 
     def tell_of_room(self, tell: Callable[[], None]) -> None:
         """Have `tell` called whenever there may be room for more, again and again."""
@@ -121,7 +122,7 @@ class Check:
         self.checks = checks
         self.candidate = candidate
         self.network = limited_network(candidate.endpoint.host)
-        self.connected = False  # what has been connected to is likelier to live than what has not
+        self.connected = False
         self._done = done
         self._open: list[Trial] = []
         self._plan: CheckPlan | None = None
@@ -177,10 +178,10 @@ class Check:
         elif plan.over:
             self._end(plan)
 
-    def silent(self, trial: Trial) -> None:
-        """One connection has brought nothing for a while."""
+    def slow(self, trial: Trial) -> None:
+        """One connection takes long."""
         plan = self._plan or self._new_plan(trial)
-        self._start(plan.silent(trial.attempt))
+        self._start(plan.slow(trial.attempt, trial.heard))
 
     def _new_plan(self, first: Trial) -> CheckPlan:
         """The course that has begun with `first`."""
@@ -201,17 +202,21 @@ class Check:
 
     def _connect(self, attempt: Attempt, judge: Judge) -> None:
         checks = self.checks
-        patience, silence = checks.patience, checks.rules.silence
+        patience, slow_after = checks.patience, checks.rules.silence
         connect, answer = patience.connect, patience.answer
         if attempt.patient:
             connect = patience.second_connect
         if attempt.beside:
-            answer = max(silence, answer - silence)
+            answer = max(slow_after, answer - slow_after)
         if attempt.timeout is not None:
             answer = min(answer, attempt.timeout)
         if attempt.confirming:
-            silence = CONFIRM_SILENCE
-        trial = Trial(self, attempt, judge, connect, answer, silence)
+            slow_after = CONFIRM_SILENCE
+        trial = Trial(self, attempt, judge, connect, answer, slow_after)
+        if not self.connected:
+            trial.priority = NEW
+        elif attempt.beside and not self._served:
+            trial.priority = SILENT
         self._open.append(trial)
         if attempt.after:
             checks.later(trial)

@@ -30,12 +30,11 @@ class Trial(Connection):
         judge: Judge,
         connect_timeout: float,
         timeout: float,
-        silence: float,
+        slow_after: float,
     ) -> None:
         endpoint = check.candidate.endpoint
-        Connection.__init__(self, endpoint.host, endpoint.port, connect_timeout, timeout, silence)
+        Connection.__init__(self, endpoint.host, endpoint.port, connect_timeout, timeout, slow_after)
         self.network = check.network
-        self.urgent = check.connected
         self.check = check
         self.attempt = attempt
         self.judge = judge
@@ -59,11 +58,11 @@ class Trial(Connection):
         """Tell the check."""
         self.check.ended(self)
 
-    def silent(self) -> float | None:
+    def slow(self) -> float | None:
         """Tell the check; a SOCKS5 greeting is not waited for as long as what needs another server."""
-        self.check.silent(self)
+        self.check.slow(self)
         greets = self.attempt.protocol is Protocol.SOCKS5 and not self.attempt.confirming
-        if not greets or self.connected_at is None:
+        if not greets or self.heard or self.connected_at is None:
             return None
         return max(0.0, self.connected_at + self.late + GREETING - self.deadline)
 

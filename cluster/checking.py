@@ -24,7 +24,7 @@ MAX_CONCURRENCY = 15_000  # connections at a time: what one event loop serves in
 # For everything but checks: the loop, files, stores, the interpreter; where there are few, a quarter of them.
 RESERVED_DESCRIPTORS = 256
 FEW = 1_000  # connections at a time: with fewer a long list takes hours
-STARTS_A_TURN = 256  # checks begun at a time: few enough for the loop, enough to be worth a thread's turn
+STARTS_A_TURN = 1024  # checks begun at a time: few enough for the loop, enough to be worth a thread's turn
 SLOW_TURN = 0.1  # seconds after which what a slow pipe has given so far is begun
 
 

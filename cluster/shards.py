@@ -177,11 +177,9 @@ def work(pulls: Connection, results: Connection, everything: bool, options: dict
 
 def pulled(pulls: Connection) -> Iterator[Candidate]:
     """Candidates as the parent hands them out; blocks."""
-    while True:
-        pulls.send_bytes(b"more")
-        turn = _decode_turn(pulls.recv_bytes())
-        if not turn:
-            return
+    pulls.send_bytes(b"more")
+    while turn := _decode_turn(pulls.recv_bytes()):
+        pulls.send_bytes(b"more")  # the next ones come while these are checked
         yield from turn
 
 

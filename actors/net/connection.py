@@ -4,7 +4,8 @@ import struct
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
-from socket import CMSG_SPACE, IPPROTO_TCP, SOL_SOCKET, TCP_INFO
+from enum import IntEnum
+from socket import CMSG_SPACE, IPPROTO_TCP, SO_LINGER, SOL_SOCKET, TCP_INFO
 from typing import Any
 
 from eagleray.actors.net.dial import Socket
@@ -18,8 +19,20 @@ clock = time.monotonic
 HANDSHAKE = struct.Struct("=100xI44xI")
 HANDSHAKE_SIZE = HANDSHAKE.size
 SO_TIMESTAMPNS = 35
+RESET = struct.pack("@ii", 1, 0)  # struct linger: no seconds to wait for what is not sent yet
 TIMESPEC = struct.Struct("@ll")
 ANCILLARY = CMSG_SPACE(TIMESPEC.size)  # bytes of what comes with a chunk: its time
+
+
+class Priority(IntEnum):
+    """Which of the connections that wait is opened first: the lowest."""
+
+    URGENT = 0  # to a judge, or to a server that has answered: likelier to live than any other
+    NEW = 1  # to an endpoint for the first time
+    SILENT = 2  # to a server that has said nothing so far, and may say nothing again for long
+
+
+URGENT = Priority.URGENT
 
 
 class Connection(Stream, ABC):
@@ -45,11 +58,11 @@ class Connection(Stream, ABC):
         "opened_at",
         "outcome",
         "port",
-        "silence",
+        "priority",
+        "slow_after",
         "sock",
         "timeout",
         "unsent",
-        "urgent",
         "value",
     )
 
@@ -59,7 +72,7 @@ class Connection(Stream, ABC):
     ended_at: float
 
     def __init__(
-        self, host: str, port: int, connect_timeout: float, timeout: float, silence: float | None = None
+        self, host: str, port: int, connect_timeout: float, timeout: float, slow_after: float | None = None
     ) -> None:
         Stream.__init__(self)
         self.host = host
@@ -67,8 +80,8 @@ class Connection(Stream, ABC):
         self.connect_timeout = connect_timeout  # seconds to the end of the TCP handshake
         self.timeout = timeout  # seconds from there to the end of the exchange
         self.network: Hashable = None  # where connections to the host's network are limited; see Admission
-        self.silence = silence  # seconds without a byte after which `silent` is called; None: never, or heard
-        self.urgent = False  # to be opened before others
+        self.slow_after = slow_after  # seconds after which `slow` is called; None: never
+        self.priority = URGENT
         self.sock: Socket | None = None
         self.exchange: Exchange[Any] | None = None  # None until the TCP handshake is over
         self.unsent = b""
@@ -87,18 +100,25 @@ class Connection(Stream, ABC):
     def ended(self) -> None:
         """All is over: `outcome`, `detail`, `value` and the times stand."""
 
-    def silent(self) -> float | None:
-        """Nothing came for `silence` seconds; how many more to wait: 0 ends it, None: all of `timeout`."""
+    def slow(self) -> float | None:
+        """`slow_after` is over; how many more seconds to wait: 0 ends it, None: all of `timeout`."""
         return None
+
+    @property
+    def heard(self) -> bool:
+        """Something has come since the connection was made."""
+        return self.now != self.connected_at
 
     def establish(self, sock: Socket, heard_at: float) -> None:
         """The event loop has heard of the end of the TCP handshake: note when that was.
 
-        Has the kernel say when what comes arrives; where it can't, the event loop's clock has to do.
+        Has the kernel say when what comes arrives; where it can't, the event loop's clock has to do. And has
+        it end the connection by a reset: nothing is then kept for it, here, there or in a router between.
         """
         self.late = late = self._lateness_of_handshake(sock, heard_at)
         self.connected_at = self.now = heard_at - late
-        try:  # noqa: SIM105 - suppress() costs as much as the call
+        try:
+            sock.setsockopt(SOL_SOCKET, SO_LINGER, RESET)
             sock.setsockopt(SOL_SOCKET, SO_TIMESTAMPNS, 1)
         except OSError:
             pass

@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
-from eagleray.actors.net.connection import Connection, clock
+from eagleray.actors.net.connection import Connection, Priority, clock
 from eagleray.actors.net.dial import DialFailed, dial, meaning
 from eagleray.actors.net.wheel import TICK, TimerWheel
 from eagleray.pipelines.addresses import Allowed
@@ -20,6 +20,7 @@ from eagleray.pipelines.concurrency import Concurrency
 from eagleray.pipelines.proxies.outcome import OK, Outcome
 from eagleray.pipelines.proxies.protocols.exchange import ProbeFailed
 
+NEW = Priority.NEW
 EVENTS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 WRITABLE = select.EPOLLOUT
 BROKEN = select.EPOLLERR | select.EPOLLHUP
@@ -28,7 +29,9 @@ READABLE = select.EPOLLIN | ENDING
 RECEIVE = 8192  # bytes a recv: an honest answer fits
 EVENTS_A_TURN = 128  # the loop gets to run between turns, so its lag stays in milliseconds
 STARTS_A_TURN = 64
+SHORT_LINE = 512  # new connections that wait: a tenth of a second's, for more to come meanwhile
 STARTS_A_SECOND = 12_000  # an unpaced burst of SYNs inflates every connect time measured meanwhile
+MOST_SILENT = 10_000  # connections to silent servers that let new ones go first: seconds, not a whole run
 BURST = 0.05  # seconds of starts that may be made up for
 
 
@@ -37,12 +40,11 @@ class Engine:
 
     def __init__(self, allowed: Allowed, most: int) -> None:
         """Hold up to `most` connections, fewer where this machine shows that it can't keep up."""
-        self.on_short_line: Callable[[], None] | None = None  # called while hardly any connection waits
+        self.on_short_line: Callable[[], None] | None = None  # called while few new connections wait
         self._allowed = allowed
         self._epoll = select.epoll()
         self._open: dict[int, Connection] = {}
-        self._waiting: deque[Connection] = deque()
-        self._urgent: deque[Connection] = deque()  # goes before those
+        self._lines: tuple[deque[Connection], ...] = tuple(deque() for _ in Priority)  # that wait
         now = clock()
         self.concurrency = Concurrency(most, now)
         # By descriptor: one that was reused meanwhile has a deadline of its own, and a later one.
@@ -57,9 +59,9 @@ class Engine:
         self.lag = 0.0  # the same at the last tick, or that tick's lateness
 
     @property
-    def waiting(self) -> int:
-        """Connections that are not open yet."""
-        return len(self._waiting) + len(self._urgent)
+    def new(self) -> int:
+        """Connections of `Priority.NEW` that are not open yet."""
+        return len(self._lines[NEW])
 
     @property
     def limit(self) -> int:
@@ -67,8 +69,8 @@ class Engine:
         return self.concurrency.limit
 
     def run(self, connection: Connection) -> None:
-        """Take a connection; it is opened as soon as limit and pace allow, urgent ones first."""
-        (self._urgent if connection.urgent else self._waiting).append(connection)
+        """Take a connection; it is opened as soon as limit, pace and those of higher priority allow."""
+        self._lines[connection.priority].append(connection)
         if self._ticker is None:
             self._arm()
 
@@ -94,8 +96,8 @@ class Engine:
             self._ticker.cancel()
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
-        self._waiting.clear()
-        self._urgent.clear()
+        for line in self._lines:
+            line.clear()
         for connection in self._open.values():
             if connection.sock is not None:
                 connection.sock.close()
@@ -110,15 +112,18 @@ class Engine:
         self._allowance, self._allowed_at = min(self._allowance + earned, BURST * STARTS_A_SECOND), now
         room = min(STARTS_A_TURN, int(self._allowance), self.concurrency.limit - len(self._open))
         begun = 0
-        while begun < room and (line := self._urgent or self._waiting):
+        urgent, new, silent = self._lines
+        first, then = (new, silent) if len(silent) < MOST_SILENT else (silent, new)
+        while begun < room and (line := urgent or first or then):
             connection = line.popleft()
             if connection.dropped:
                 continue
             begun += 1
             if not self._begin(connection):
+                line.appendleft(connection)
                 break
         self._allowance -= begun
-        if self.on_short_line and len(self._waiting) < STARTS_A_TURN:
+        if self.on_short_line and len(new) < SHORT_LINE:
             self.on_short_line()
 
     def _begin(self, connection: Connection) -> bool:
@@ -128,7 +133,6 @@ class Engine:
             sock = dial(connection.host, connection.port, self._allowed)
         except DialFailed as failure:
             if failure.shortage and self._open:
-                self._urgent.appendleft(connection)
                 self.concurrency.short_of(failure.detail, len(self._open), now)
                 return False
             self._end(connection, failure.outcome, failure.detail)
@@ -174,8 +178,8 @@ class Engine:
             connection.local = sock.getsockname()[0].partition("%")[0]
         now = clock()
         connection.establish(sock, now)
-        patience, silence = connection.timeout, connection.silence
-        connection.deadline = now + (patience if silence is None or patience < silence else silence)
+        patience, slow = connection.timeout, connection.slow_after
+        connection.deadline = now + (patience if slow is None or patience < slow else slow)
         self._deadlines.add(connection.deadline, fd)
         connection.exchange = connection.converse()
         return self._advance(connection, None)
@@ -190,8 +194,6 @@ class Engine:
             except OSError as error:
                 self._end(connection, Outcome.RESET, errno.errorcode.get(error.errno or 0, ""))
                 return
-            if chunk:
-                connection.silence = None
             if waited > self._wait:
                 self._wait = waited
             if not self._advance(connection, chunk or None) or (len(chunk) < RECEIVE and not ending):
@@ -245,7 +247,7 @@ class Engine:
             action()
         self._start()
         self._ticker = None  # only now: what was begun meanwhile must not arm a second one
-        if self._open or self._waiting or self._urgent or self._timers:
+        if self._open or self._timers or any(self._lines):
             self._arm()
 
     def _on_deadline(self, connection: Connection, fd: int) -> None:
@@ -257,7 +259,7 @@ class Engine:
         if last <= connection.deadline:
             self._end(connection, Outcome.TIMEOUT, f"answer not whole in {connection.timeout:g} s")
             return
-        more = None if connection.silence is None else connection.silent()
+        more = None if connection.slow_after is None else connection.slow()
         if connection.sock is None:  # meanwhile nobody wants to know any more
             return
         if more == 0:

@@ -27,6 +27,7 @@ class Attempt(msgspec.Struct, frozen=True):
     beside: bool = False  # made beside one that is silent: both end together
     patient: bool = False  # a second try, with a longer limit on the TCP handshake
     confirming: bool = False
+    ahead: bool = False  # asks again while the first answer is awaited: it counts once that has come
     step: Step = Step.JUDGE
     page: TargetPage | None = None  # of Step.PAGE
     tls_to_proxy: bool = False

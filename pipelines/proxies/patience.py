@@ -23,7 +23,7 @@ SHORTEST_ANSWER = 4.0  # seconds: a proxy may lose a segment (1 s) on each of it
 LONGEST_ANSWER = 8.0  # seconds: live public proxies were seen to take up to 7 s
 GREETING = 3.0  # seconds: a SOCKS5 greeting needs no other server, so a lost segment or two explain all of it
 
-ENOUGH = 200  # proxies: one in a hundred is seen twice
+ENOUGH = 400  # proxies: one in a hundred is seen four times
 SHARE = 0.99  # of them must have been within the limit
 MARGIN = 2.0  # times that: what was measured so far is not the worst that there is
 STEPS = 8  # of the histogram, to a doubling: 9 % each

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -32,7 +33,8 @@ def port(request) -> Iterator[int]:
                 connection.recv(1024)
                 time.sleep(DELAY)
                 connection.sendall(answer)
-                connection.recv(1024)
+                with suppress(ConnectionResetError):  # as it likes to end connections
+                    connection.recv(1024)
 
         threading.Thread(target=serve, daemon=True).start()
         yield listener.getsockname()[1]

@@ -1,6 +1,7 @@
 /* "Proxies" that take their time: every 127.x.y.z on one port answers as answerer.c does, after FIRST + (y * 256 +
  * z) % SPREAD milliseconds, kept to the microsecond by a heap of deadlines. `delayer FIRST SPREAD`; prints its port. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,7 @@ static void answer(struct held *item) {
                           item->ip, *item->target == '/' ? "http://judge" : "", item->target);
     int total = snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
                          length, body);
-    if (write(item->fd, reply, total) < 0) perror("delayer");
+    if (write(item->fd, reply, total) < 0 && errno != ECONNRESET && errno != EPIPE) perror("delayer");
     close(item->fd);
     free(item->target);
 }

@@ -51,7 +51,7 @@ def run(plan, outcomes, silent=(), again=OK):
         if name not in names:
             names.append(name)
             if attempt.protocol in silent and not attempt.confirming:
-                waiting.extend([*plan.silent(attempt), attempt])
+                waiting.extend([*plan.slow(attempt, heard=False), attempt])
                 continue
         outcome = again if attempt.confirming else outcomes.get(attempt.protocol, CLOSED)
         waiting.extend(plan.ended(attempt, report_of(outcome), JUDGED if outcome is OK else None))
@@ -267,7 +267,7 @@ def test_the_most_revealing_level_of_all_protocols_counts(order):
     seen = [Judged(Anonymity.ELITE, "192.0.2.9"), Judged(Anonymity.TRANSPARENT, "192.0.2.8")]
     plan = Course(candidate(), FULL)
     http = plan.first
-    socks5, *_ = plan.silent(http)
+    socks5, *_ = plan.slow(http, heard=False)
     plan.ended(http, report_of(OK), seen[order[0]])
     plan.ended(socks5, report_of(OK), seen[order[1]])
     report = plan.report(1.0, "")
@@ -357,18 +357,18 @@ def test_the_census_waits_by_what_the_endpoint_needed(total_ms, patience):
 def test_a_second_request_that_takes_long_is_not_waited_for():
     plan = Course(candidate(), FULL, known_page=True)
     (second,) = plan.ended(plan.first, report_of(OK), JUDGED)
-    beside = plan.silent(second)
+    beside = plan.slow(second, heard=False)
     assert {(a.protocol, a.step) for a in beside} == {
         *((p, Step.JUDGE) for p in (SOCKS5, SOCKS4, HTTPS)),
         (HTTP, Step.KNOWN_PAGE),
     }
-    assert plan.silent(second) == plan.ended(second, report_of(OK), JUDGED) == []
+    assert plan.slow(second, heard=False) == plan.ended(second, report_of(OK), JUDGED) == []
 
 
 def test_what_is_found_beside_counts_only_if_the_second_request_succeeds():
     plan = Course(candidate(), FULL)
     (second,) = plan.ended(plan.first, report_of(OK), JUDGED)
-    for attempt in plan.silent(second):
+    for attempt in plan.slow(second, heard=False):
         assert plan.ended(attempt, report_of(OK), JUDGED) == []
         assert not plan.over
     plan.ended(second, report_of(Outcome.TIMEOUT), None)
@@ -386,9 +386,9 @@ def test_a_promising_endpoint_gets_a_second_longer_try():
 def test_silence_after_a_success_starts_nothing():
     plan = Course(candidate(), FULL)
     first = plan.first
-    beside = plan.silent(first)
+    beside = plan.slow(first, heard=False)
     plan.ended(beside[0], report_of(OK), JUDGED)
-    assert plan.silent(beside[1]) == plan.silent(first) == []
+    assert plan.slow(beside[1], heard=False) == plan.slow(first, heard=False) == []
 
 
 def test_every_outcome_has_its_place():
@@ -413,12 +413,12 @@ PROBE_OUTCOMES = st.sampled_from([outcome for outcome in Outcome if outcome is n
 def test_any_course_of_events(of, rules, data):
     plan = Course(of, rules)
     open_attempts = [plan.first]
-    handed_out, ends, fell_silent = list(open_attempts), [], []
+    handed_out, ends, slow = list(open_attempts), [], []
     while not plan.over:
         attempt = data.draw(st.sampled_from(open_attempts))  # fails where none is open: a check would hang
-        if attempt not in fell_silent and data.draw(st.booleans(), "silent"):  # a connection does so once
-            fell_silent.append(attempt)
-            new = plan.silent(attempt)
+        if attempt not in slow and data.draw(st.booleans(), "slow"):  # a connection is told of once
+            slow.append(attempt)
+            new = plan.slow(attempt, data.draw(st.booleans(), "heard"))
         else:
             outcome = data.draw(PROBE_OUTCOMES)
             open_attempts.remove(attempt)
@@ -428,7 +428,9 @@ def test_any_course_of_events(of, rules, data):
         handed_out.extend(new)
 
     assert len(set(handed_out)) == len(handed_out)
-    judged = [attempt for attempt in handed_out if attempt.step is Step.JUDGE]
+    ahead = [attempt for attempt in handed_out if attempt.ahead]
+    assert {attempt.protocol for attempt in ahead} <= {attempt.protocol for attempt in slow}
+    judged = [attempt for attempt in handed_out if attempt.step is Step.JUDGE and not attempt.ahead]
     assert len(judged) <= len(Protocol) + 3  # the second request, and two over TLS to the proxy
     assert not rules.types or {attempt.protocol for attempt in judged} <= rules.types
     report = plan.report(1.0, "")
@@ -438,11 +440,12 @@ def test_any_course_of_events(of, rules, data):
 
 
 def check_report(report, ends):
-    confirmations = [outcome for attempt, outcome in ends if attempt.confirming]
+    first = next((a.protocol for a, outcome in ends if outcome is OK and not a.confirming), None)
+    confirmations = [outcome for a, outcome in ends if a.confirming and (not a.ahead or a.protocol is first)]
     firsts = {attempt.protocol: outcome for attempt, outcome in ends if not attempt.confirming}
     assert report.alive <= bool(report.working)
     assert report.alive or report.outcome is Outcome.UNCONFIRMED or not report.working
-    assert report.confirmed is (confirmations == [OK])
+    assert report.confirmed is (OK in confirmations)
     assert (report.anonymity is not None) is (OK in firsts.values())
     assert set(report.protocols) == set(firsts)
     if OK not in firsts.values():
@@ -460,7 +463,7 @@ def play_tls(plan, answer, silent=()):
         if name not in tried:
             tried.append(name)
             if attempt.protocol in silent and not attempt.tls_to_proxy:
-                waiting.extend([*plan.silent(attempt), attempt])
+                waiting.extend([*plan.slow(attempt, heard=False), attempt])
                 continue
         report = answer(attempt)
         waiting.extend(plan.ended(attempt, report, JUDGED if report.outcome is OK else None))
@@ -586,8 +589,8 @@ def test_what_the_first_attempt_settles(outcome, rules, promising, at_once):
 def test_nothing_goes_beside_what_falls_silent_once_the_proxy_has_answered_over_tls():
     plan = Course(candidate(frozenset(Protocol)), QUICK)
     [socks5] = plan.ended(plan.first, report_of(Outcome.RESET), None)
-    handed_out = plan.silent(socks5)
+    handed_out = plan.slow(socks5, heard=False)
     [over_tls] = [attempt for attempt in handed_out if attempt.tls_to_proxy]
     [socks4] = [attempt for attempt in handed_out if attempt.protocol is Protocol.SOCKS4]
     plan.ended(over_tls, report_of(Outcome.OVERSIZED), None)
-    assert plan.silent(socks4) == []
+    assert plan.slow(socks4, heard=False) == []
