@@ -122,7 +122,7 @@ class Check:
         self.checks = checks
         self.candidate = candidate
         self.network = limited_network(candidate.endpoint.host)
-        self.connected = False
+        self.connected = False  # somebody is there
         self._done = done
         self._open: list[Trial] = []
         self._plan: CheckPlan | None = None

@@ -24,7 +24,9 @@ MAX_CONCURRENCY = 15_000  # connections at a time: what one event loop serves in
 # For everything but checks: the loop, files, stores, the interpreter; where there are few, a quarter of them.
 RESERVED_DESCRIPTORS = 256
 FEW = 1_000  # connections at a time: with fewer a long list takes hours
-STARTS_A_TURN = 1024  # checks begun at a time: few enough for the loop, enough to be worth a thread's turn
+# Checks begun at a time, by how many there is room for: enough to be worth a turn of a thread, few enough for
+# the loop, and to leave some of a list's end to other processes.
+FEWEST_STARTS, MOST_STARTS = 256, 1024
 SLOW_TURN = 0.1  # seconds after which what a slow pipe has given so far is begun
 
 
@@ -124,7 +126,8 @@ async def drain(checks: Checks, candidates: Iterator[Candidate]) -> AsyncIterato
     more = True
     while more or checks.running or reports:
         if more and pull is None and checks.room > 0:
-            pull = asyncio.create_task(in_daemon_thread(partial(pull_turn, candidates, pulled)))
+            most = max(FEWEST_STARTS, min(checks.room, MOST_STARTS))
+            pull = asyncio.create_task(in_daemon_thread(partial(pull_turn, candidates, pulled, most)))
             pull.add_done_callback(lambda _: wake.set())
         if not reports:
             with suppress(TimeoutError):
@@ -143,10 +146,10 @@ async def drain(checks: Checks, candidates: Iterator[Candidate]) -> AsyncIterato
         raise failure
 
 
-def pull_turn(candidates: Iterator[Candidate], pulled: deque[Candidate]) -> bool:
-    """Move some candidates, each at once when it comes; False at their end."""
+def pull_turn(candidates: Iterator[Candidate], pulled: deque[Candidate], most: int) -> bool:
+    """Move so many candidates, each at once when it comes; False at their end."""
     count = 0
-    for candidate in islice(candidates, STARTS_A_TURN):
+    for candidate in islice(candidates, most):
         pulled.append(candidate)
         count += 1
-    return count == STARTS_A_TURN
+    return count == most

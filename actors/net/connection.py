@@ -27,7 +27,7 @@ ANCILLARY = CMSG_SPACE(TIMESPEC.size)  # bytes of what comes with a chunk: its t
 class Priority(IntEnum):
     """Which of the connections that wait is opened first: the lowest."""
 
-    URGENT = 0  # to a judge, or to a server that has answered: likelier to live than any other
+    URGENT = 0  # to a judge, or to a server that answers: likelier to live than any other
     NEW = 1  # to an endpoint for the first time
     SILENT = 2  # to a server that has said nothing so far, and may say nothing again for long
 
