@@ -1,13 +1,11 @@
-"""What is asked again ahead of the first answer: a slow proxy then takes its time once, not thrice."""
+"""What is asked again ahead of the first answer: a slow proxy then takes its time once, not twice."""
 
 from msgspec.structs import replace
 
 from eagleray.pipelines.proxies.attempt import Attempt, Step
-from eagleray.pipelines.proxies.judging import Judged
-from eagleray.pipelines.proxies.model import Certificate, Protocol, ProtocolReport
-from eagleray.pipelines.proxies.targets import Fetched
+from eagleray.pipelines.proxies.findings import Found
+from eagleray.pipelines.proxies.model import Protocol, ProtocolReport
 
-Found = Judged | Fetched | Certificate  # what an attempt can find
 Ended = tuple[Attempt, ProtocolReport, Found | None]
 
 

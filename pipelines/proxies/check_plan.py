@@ -8,19 +8,14 @@ check also finds out what else the endpoint speaks.
 import msgspec
 
 from eagleray.pipelines.charge import Charge
-from eagleray.pipelines.proxies.ahead import Ahead, Found
+from eagleray.pipelines.proxies.ahead import Ahead
 from eagleray.pipelines.proxies.attempt import Attempt, Step
 from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.detection import DEAD, SPOKE_HTTP, likely
 from eagleray.pipelines.proxies.final_steps import FinalSteps
-from eagleray.pipelines.proxies.findings import Findings
+from eagleray.pipelines.proxies.findings import Findings, Found
 from eagleray.pipelines.proxies.judging import Judged
-from eagleray.pipelines.proxies.model import (
-    Candidate,
-    CheckReport,
-    Protocol,
-    ProtocolReport,
-)
+from eagleray.pipelines.proxies.model import Candidate, CheckReport, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import OK, Outcome
 from eagleray.pipelines.proxies.tls_to_proxy import HTTP_LIKE, TlsToProxy
 
@@ -102,10 +97,10 @@ class CheckPlan:
         over_tls = attempt.tls_to_proxy
         if report.outcome in DEAD and not over_tls:
             return self._bury(attempt, report)
-        wanted_tls = self._tls.works
+        worked_over_tls = self._tls.works
         if self._tls.learn(attempt, report):
             self._found.protocols[attempt.protocol] = report
-        if self._tls.works is not wanted_tls:
+        if self._tls.works is not worked_over_tls:
             others = [p for p in HTTP_LIKE if p is not attempt.protocol]
             self._untried = [p for p in others if not self._rules.types or p in self._rules.types]
         if judged is not None:

@@ -6,11 +6,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from eagleray.pipelines.proxies.judging import Judged
-from eagleray.pipelines.proxies.model import Protocol, ProtocolReport
+from eagleray.pipelines.proxies.model import Certificate, Protocol, ProtocolReport
 from eagleray.pipelines.proxies.outcome import OK, Outcome
+from eagleray.pipelines.proxies.targets import Fetched
 from eagleray.pipelines.proxies.weighing import most_revealing, most_telling
 
 INTERCEPTED = Outcome.TLS_INTERCEPTED
+
+Found = Judged | Fetched | Certificate  # what an attempt can find
 
 
 class Findings:
@@ -32,7 +35,7 @@ class Findings:
 
     @property
     def refused(self) -> bool:
-        """The server has answered to a protocol, if only by hanging up."""
+        """A protocol has failed by more than silence: most likely the server does not speak it."""
         return any(report.outcome is not Outcome.TIMEOUT for report in self.protocols.values())
 
     def works(self, protocol: Protocol) -> bool:
@@ -44,8 +47,7 @@ class Findings:
         if self.judged is None:
             self.first, self.judged = protocol, judged
             return True
-        level = most_revealing(self.judged.anonymity, judged.anonymity)
-        self.judged = Judged(level, self.judged.exit_ip)
+        self.judged = together(self.judged, judged, self.judged.exit_ip)
         return False
 
     def asked_again(self, protocol: Protocol, report: ProtocolReport, judged: Judged | None) -> None:
@@ -57,7 +59,7 @@ class Findings:
             self._change(protocol, outcome=Outcome.UNCONFIRMED, detail=detail)
             return
         exit_ip = self.judged.exit_ip or judged.exit_ip  # empty: that judge can't tell
-        self.judged = Judged(most_revealing(self.judged.anonymity, judged.anonymity), exit_ip)
+        self.judged = together(self.judged, judged, exit_ip)
         if judged.exit_ip not in ("", exit_ip):
             self._change(protocol, detail=f"second request: from {judged.exit_ip}")
 
@@ -79,3 +81,8 @@ class Findings:
 
     def _change(self, protocol: Protocol, **changes: Any) -> None:
         self.protocols[protocol] = replace(self.protocols[protocol], **changes)
+
+
+def together(first: Judged, other: Judged, exit_ip: str) -> Judged:
+    """What two judges' answers tell of one proxy."""
+    return Judged(most_revealing(first.anonymity, other.anonymity), exit_ip)
