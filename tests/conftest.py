@@ -9,7 +9,9 @@ TESTS = Path(__file__).parent
 TOGETHER = {"cluster", "contract"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
     for item in items:
         path = item.path.relative_to(TESTS)
         group = path.parts[0] if path.parts[0] in TOGETHER else str(path)

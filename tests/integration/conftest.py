@@ -49,7 +49,8 @@ class CommandLine:
     def __init__(self, directory: Path) -> None:
         self.options: dict[str, Any] = {
             "cwd": directory,
-            "env": {name: value for name, value in os.environ.items() if not name.startswith("EAGLERAY")},
+            "env": {name: value for name, value in os.environ.items() if not name.startswith("EAGLERAY")}
+            | {"RES_OPTIONS": "timeout:1 attempts:1"},  # where no nameserver answers, that is soon known
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,

@@ -219,7 +219,7 @@ async def test_nothing_answered_is_lost_and_nothing_is_doubled_by_kills(stores):
         answered = putter.answered
 
     stats = await caught_up(stores)
-    assert len(answered) > 10 * ROUNDS
+    assert len(answered) > 5 * ROUNDS  # so many are waited for
     assert stats.log_bytes < 2 * SEGMENT_BYTES  # what all stores have is gone from the log
     for name, contents in stores.contents().items():
         assert_whole(name, contents)
