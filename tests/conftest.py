@@ -1,5 +1,6 @@
 """How tests share the machine: most of them wait, so several run at once, each file as a whole."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,11 @@ import pytest
 TESTS = Path(__file__).parent
 # One Ray, and one of each real proxy, for all tests of these folders.
 TOGETHER = {"cluster", "contract"}
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as in the background; what tests start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
