@@ -9,9 +9,8 @@ TESTS = Path(__file__).parent
 # One Ray, and one of each real proxy, for all tests of these folders.
 TOGETHER = {"cluster", "contract"}
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # as in the background; what tests start would inherit it
+# In the background it may be ignored, and what the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
