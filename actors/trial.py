@@ -21,7 +21,7 @@ JUDGE, KNOWN_PAGE = Step.JUDGE, Step.KNOWN_PAGE
 class Trial(Connection):
     """Carries out an attempt, and tells its check of the end."""
 
-    __slots__ = ("attempt", "check", "judge")
+    __slots__ = ("attempt", "check", "judge", "tries")
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Trial(Connection):
         connect_timeout: float,
         timeout: float,
         slow_after: float,
+        tries: int = 1,
     ) -> None:
         endpoint = check.candidate.endpoint
         Connection.__init__(self, endpoint.host, endpoint.port, connect_timeout, timeout, slow_after)
@@ -38,6 +39,7 @@ class Trial(Connection):
         self.check = check
         self.attempt = attempt
         self.judge = judge
+        self.tries = tries  # this one included, where this process stood still in the middle of the others
 
     def converse(self) -> Exchange[Any]:
         """What to say; it returns what `CheckPlan.ended` takes."""

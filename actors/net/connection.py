@@ -51,6 +51,7 @@ class Connection(Stream, ABC):
         "dropped",
         "ended_at",
         "exchange",
+        "has_ended",
         "host",
         "late",
         "late_sent",
@@ -66,7 +67,7 @@ class Connection(Stream, ABC):
         "value",
     )
 
-    deadline: float
+    deadline: float  # of what it waits for now
     outcome: Outcome  # it, `detail` and `ended_at` stand once the connection is over
     detail: str
     ended_at: float
@@ -86,6 +87,7 @@ class Connection(Stream, ABC):
         self.exchange: Exchange[Any] | None = None  # None until the TCP handshake is over
         self.unsent = b""
         self.dropped = False  # nobody wants to know of it any more
+        self.has_ended = False
         self.late = 0.0  # seconds that our own lateness has added
         self.late_sent = 0.0  # what it was when we last sent: what comes then comes as much later
         self.connected_at: float | None = None
