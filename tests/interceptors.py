@@ -16,11 +16,12 @@ Show = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def forward(head: bytes, writer: asyncio.StreamWriter) -> None:
-    """Forward a GET in absolute form, and bring its answer."""
+    """Forward a GET in absolute form from the address that was dialled, and bring its answer."""
     method, uri, rest = head.split(b" ", 2)
     authority, _, path = uri.removeprefix(b"http://").partition(b"/")
     host, port = authority.decode().split(":")
-    reader, upstream = await asyncio.open_connection(host, int(port))
+    address = writer.get_extra_info("sockname")[0]
+    reader, upstream = await asyncio.open_connection(host, int(port), local_addr=(address, 0))
     upstream.write(b"%b /%b %b" % (method, path, rest))
     writer.write(await reader.read())
     upstream.close()
