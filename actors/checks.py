@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import Concatenate, ParamSpec
 
 from eagleray.actors.dnsbl import BlockLists
 from eagleray.actors.faults import contain
@@ -35,6 +34,7 @@ LOOK_EVERY = 1.0  # seconds between looks for checks that don't get on
 OVERDUE = 1.0  # seconds after which an end that was due has not come by itself
 LONGEST_WAIT = 60.0  # seconds without a connection: for a judge, for its word, or for block lists
 NEW, SILENT = Priority.NEW, Priority.SILENT
+SUSPENDED = Outcome.SUSPENDED
 UNSEEN = Judged(None, "")
 NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
 NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes
@@ -70,7 +70,7 @@ class Checks:
     @property
     def room(self) -> int:
         """How many more to begin; those that wait for a crowded host count not."""
-        room = self._engine.limit + min(self.admission.waiting, MAX_HELD) - self.running
+        room = self._engine.limit + min(self.admission.waiting, MAX_HELD) - len(self._running)
         return min(room, LONGEST_LINE - self._engine.new)
 
     def tell_of_room(self, tell: Callable[[], None]) -> None:
@@ -89,6 +89,7 @@ class Checks:
     def report(self, check: "Check", report: CheckReport) -> None:
         """End a check; where the endpoint works, once the block lists have been asked."""
         if self.rules.dnsbl and report.exit_ip and report.alive:
+            check.moved_at = clock()
             task = asyncio.create_task(self._look_up(check, report))
             self._looking_up.add(task)
             task.add_done_callback(self._looking_up.discard)
@@ -116,14 +117,10 @@ class Checks:
         ]:
             check.abort(NoEnd())
 
-    def run(self, trial: Trial) -> None:
-        """Run an attempt, after the time that it is to wait."""
-        after = trial.attempt.after
-        trial.deadline = clock() + after
-        if after:
-            self._engine.later(after, partial(self.admission.run, trial))
-        else:
-            self.admission.run(trial)
+    def later(self, trial: Trial) -> None:
+        """Run an attempt after the time that it is to wait."""
+        trial.deadline = clock() + trial.attempt.after
+        self._engine.later(trial.attempt.after, partial(self.admission.run, trial))
 
     def random(self) -> str:
         """Random text for one nonce, drawn from the system with that of many others."""
@@ -132,23 +129,6 @@ class Checks:
             size = 2 * NONCE_BYTES  # hexadecimal
             self._randoms = [drawn[at : at + size] for at in range(0, len(drawn), size)]
         return self._randoms.pop()
-
-
-P = ParamSpec("P")
-
-
-def contained(
-    method: Callable[Concatenate["Check", P], None],
-) -> Callable[Concatenate["Check", P], None]:
-    """Let what a check's method raises end this check, as an internal error, and nothing else."""
-
-    def guarded(check: "Check", /, *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            method(check, *args, **kwargs)
-        except Exception as error:
-            check.abort(error)
-
-    return guarded
 
 
 class Check:
@@ -162,7 +142,6 @@ class Check:
         "_began_at",
         "_doubted_at",
         "_judge",
-        "_moved_at",
         "_open",
         "_plan",
         "_runs",
@@ -171,6 +150,7 @@ class Check:
         "checks",
         "connected",
         "done",
+        "moved_at",
         "network",
     )
 
@@ -186,21 +166,22 @@ class Check:
         self._open: list[Trial] = []
         self._plan: CheckPlan | None = None
         self._doubted_at = -inf  # when the judge was last asked in vain, perhaps by its own fault (`clock`)
-        self._moved_at = clock()  # when it last began to wait for something other than a connection
+        self.moved_at = clock()  # when it last began to wait for something other than a connection
         self._served = False  # it has answered
         self._runs = 0
 
-    @contained
     def begin(self, judge: Judge | None) -> None:
         """Begin, perhaps anew, with a judge; nothing is planned before a connection is made: it seldom is."""
-        if judge is None or self._runs == MAX_RUNS:
-            self._report(Outcome.JUDGE_UNAVAILABLE, {}, time.time())
-            return
-        self._judge = judge
-        self._runs += 1
-        self._connect(first_attempt(self.candidate, self.checks.rules.types), judge)
+        try:
+            if judge is None or self._runs == MAX_RUNS:
+                self._report(Outcome.JUDGE_UNAVAILABLE, {}, time.time())
+                return
+            self._judge = judge
+            self._runs += 1
+            self._connect(first_attempt(self.candidate, self.checks.rules.types), judge)
+        except Exception as error:
+            self.abort(error)
 
-    @contained
     def ended(self, trial: Trial) -> None:
         """One attempt is over."""
         outcome, checks = trial.outcome, self.checks
@@ -209,9 +190,10 @@ class Check:
             checks.admission.left(trial)
         if outcome is OK:
             self._learn(trial)
-        if outcome is Outcome.SUSPENDED and trial.tries < MAX_TRIES:
+        elif outcome is SUSPENDED and trial.tries < MAX_TRIES:
             self._connect(trial.attempt, trial.judge, trial.tries + 1)
-        elif self._plan is None and settled(outcome, self.candidate, checks.rules):
+            return
+        if self._plan is None and settled(outcome, self.candidate, checks.rules):
             protocols = {trial.attempt.protocol: trial.report()}
             self._report(outcome, protocols, wall_time(trial.opened_at), trial.value or UNSEEN)
         elif judge := self._to_be_asked_instead(trial):
@@ -242,7 +224,6 @@ class Check:
         elif plan.over:
             self._end(plan)
 
-    @contained
     def slow(self, trial: Trial) -> None:
         """One connection takes long."""
         plan = self._plan or self._new_plan(trial)
@@ -283,25 +264,30 @@ class Check:
         elif attempt.beside and not self._served:
             trial.priority = SILENT
         self._open.append(trial)
-        checks.run(trial)
+        if attempt.after:
+            checks.later(trial)
+        else:
+            checks.admission.run(trial)
 
     def _end(self, plan: CheckPlan) -> None:
         """Report, once it is known whether the judge was up when something failed."""
         self._drop_open()
-        self._moved_at = clock()
+        self.moved_at = clock()
         if self._doubted_at > -inf:
             self.checks.judges.vouch(self._judge, self._doubted_at, partial(self._vouched, plan))
         else:
             self._vouched(plan, True)
 
-    @contained
     def _vouched(self, plan: CheckPlan, judge_was_up: bool) -> None:
-        self._moved_at = clock()
-        if judge_was_up:
-            self.checks.report(self, plan.report(self._began_at, self.checks.node))
-        else:
-            self._plan, self._doubted_at = None, -inf
-            self.checks.judges.wait(self.begin)
+        self.moved_at = clock()
+        try:
+            if judge_was_up:
+                self.checks.report(self, plan.report(self._began_at, self.checks.node))
+            else:
+                self._plan, self._doubted_at = None, -inf
+                self.checks.judges.wait(self.begin)
+        except Exception as error:
+            self.abort(error)
 
     def _drop_open(self) -> None:
         for trial in self._open:
@@ -317,7 +303,7 @@ class Check:
         `woke_at` (both `clock`); `idle`: no connection waits to be opened.
         """
         if not self._open:
-            return drained_at > max(self._moved_at, woke_at) + LONGEST_WAIT
+            return drained_at > max(self.moved_at, woke_at) + LONGEST_WAIT
         return all(
             trial.has_ended or ((idle or trial.sock is not None) and drained_at > trial.deadline + OVERDUE)
             for trial in self._open
@@ -330,7 +316,9 @@ class Check:
             self._drop_open()
         except Exception as another:
             contain(another)
-        self.checks.end(self, self._without_plan(Outcome.INTERNAL_ERROR, {}, time.time()))
+        endpoint, node = self.candidate.endpoint, self.checks.node
+        report = CheckReport(endpoint, Outcome.INTERNAL_ERROR, {}, checked_at=time.time(), node=node)
+        self.checks.end(self, report)
 
     def _report(
         self,
@@ -340,17 +328,7 @@ class Check:
         seen: Judged = UNSEEN,
     ) -> None:
         """End what needed no plan."""
-        self._moved_at = clock()
-        self.checks.report(self, self._without_plan(outcome, protocols, checked_at, seen))
-
-    def _without_plan(
-        self,
-        outcome: Outcome,
-        protocols: dict[Protocol, ProtocolReport],
-        checked_at: float,
-        seen: Judged = UNSEEN,
-    ) -> CheckReport:
-        return CheckReport(
+        report = CheckReport(
             self.candidate.endpoint,
             outcome,
             protocols,
@@ -359,6 +337,7 @@ class Check:
             checked_at=checked_at,
             node=self.checks.node,
         )
+        self.checks.report(self, report)
 
 
 def wall_time(moment: float) -> float:

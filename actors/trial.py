@@ -57,12 +57,18 @@ class Trial(Connection):
         return over_tls(exchange, self, unverified()) if attempt.tls_to_proxy else exchange
 
     def ended(self) -> None:
-        """Tell the check."""
-        self.check.ended(self)
+        """Tell the check; what goes wrong there ends it, and nobody else."""
+        try:
+            self.check.ended(self)
+        except Exception as error:
+            self.check.abort(error)
 
     def slow(self) -> float | None:
         """Tell the check; a SOCKS5 greeting is not waited for as long as what needs another server."""
-        self.check.slow(self)
+        try:
+            self.check.slow(self)
+        except Exception as error:
+            self.check.abort(error)
         greets = self.attempt.protocol is Protocol.SOCKS5 and not self.attempt.confirming
         if not greets or self.heard or self.connected_at is None:
             return None

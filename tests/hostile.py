@@ -48,6 +48,10 @@ class Tally:
     received: int = 0  # bytes
     most_sent: int = 0  # bytes on one connection
 
+    def __sub__(self, before: "Tally") -> "Tally":
+        """What was counted since; `most_sent` is the most of all times."""
+        return Tally(self.connections - before.connections, self.received - before.received, self.most_sent)
+
 
 @dataclass
 class Peer:

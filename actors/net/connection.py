@@ -5,6 +5,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from enum import IntEnum
+from math import inf
 from socket import CMSG_SPACE, IPPROTO_TCP, SO_LINGER, SOL_SOCKET, TCP_INFO
 from typing import Any
 
@@ -67,7 +68,6 @@ class Connection(Stream, ABC):
         "value",
     )
 
-    deadline: float  # of what it waits for now
     outcome: Outcome  # it, `detail` and `ended_at` stand once the connection is over
     detail: str
     ended_at: float
@@ -88,6 +88,7 @@ class Connection(Stream, ABC):
         self.unsent = b""
         self.dropped = False  # nobody wants to know of it any more
         self.has_ended = False
+        self.deadline = -inf  # of what it waits for now; none while it waits to be opened
         self.late = 0.0  # seconds that our own lateness has added
         self.late_sent = 0.0  # what it was when we last sent: what comes then comes as much later
         self.connected_at: float | None = None
