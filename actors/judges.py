@@ -6,9 +6,11 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
+from math import inf
 
 import msgspec
 
+from eagleray.actors.faults import contain
 from eagleray.actors.judge_requests import NONCE_BYTES, ask_directly, fetch
 from eagleray.actors.net.connection import clock
 from eagleray.actors.net.engine import Engine
@@ -32,7 +34,7 @@ class Member:
         self.url = url
         self.judge: Judge | None = None
         self.error = ""  # why it is set aside
-        self.proven_at = 0.0  # start of the latest direct request that it answered (`clock`)
+        self.proven_at = -inf  # start of the latest direct request that it answered (`clock`)
         self.doubted = asyncio.Event()  # a check failed that used it
 
 
@@ -136,7 +138,19 @@ class JudgePool:
             await self._ask(member)
 
     async def _ask(self, member: Member) -> None:
-        """Ask a judge directly and take the consequences."""
+        """Ask a judge directly and take the consequences; an error of ours is one of them, and no end."""
+        try:
+            await self._examine(member)
+            self._compare()
+        except Exception as error:
+            contain(error)
+            self._set_aside(
+                member, f"judge {hide_in_url(member.url)}: internal error, {type(error).__name__}"
+            )
+        self._tell()
+
+    async def _examine(self, member: Member) -> None:
+        """Ask a judge directly, and use it or set it aside."""
         member.doubted.clear()
         began, judge = clock(), member.judge
         try:
@@ -151,8 +165,6 @@ class JudgePool:
                 self._set_aside(member, error)
             else:
                 self._use(member, judge, began)
-        self._compare()
-        self._tell()
 
     async def _confirms(self, judge: Judge) -> bool:
         """True where the judge proves to be the one that it was.
