@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
+from math import inf
 
 import msgspec
 
@@ -32,7 +33,7 @@ class Member:
         self.url = url
         self.judge: Judge | None = None
         self.error = ""  # why it is set aside
-        self.proven_at = 0.0  # start of the latest direct request that it answered (`clock`)
+        self.proven_at = -inf  # start of the latest direct request that it answered (`clock`)
         self.doubted = asyncio.Event()  # a check failed that used it
 
 

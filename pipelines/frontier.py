@@ -21,6 +21,10 @@ LAST_SECOND = 2**32 - 1  # due seconds are uint32: they end in the year 2106
 Merge = Callable[[bytes, bytes], bytes]
 
 
+class NumbersUsedUp(Exception):
+    """Raised when an incarnation has no lease id left: it is time for the next one."""
+
+
 class Stats(msgspec.Struct):
     """Where a frontier stands; counts are of items unless they say leases."""
 
@@ -102,7 +106,7 @@ class Frontier:
         A lost lease keeps its size even if that exceeds `limit`. None where nothing is due.
 
         Raises:
-            OverflowError: this incarnation has no lease id left.
+            NumbersUsedUp: this incarnation has no lease id left.
         """
         self._book.sweep(worker, worker_incarnation, now)
         held = self._lost(worker, worker_incarnation) or self._due(
@@ -184,7 +188,7 @@ class Frontier:
     def _due(self, worker: str, incarnation: int, limit: int, due_before: float) -> Held | None:
         """A new lease of what is due."""
         if self._last_number == MAX_NUMBER:
-            raise OverflowError("the lease ids of this incarnation are used up: restart the frontier")
+            raise NumbersUsedUp
         slots = self._wheel.take(limit, due_before)
         if not len(slots):
             return None
