@@ -67,6 +67,7 @@ def test_offer_turns_keys_away_when_full(frontier, monkeypatch):
     assert offer(frontier, 5) == 3
     assert frontier.offer([b"key 1", b"key 9"], [b"\2\2", b"\2\2"]) == 0
     assert frontier.stats(START).known == 3
+    assert frontier.stats(START).turned_away == 3
 
 
 def test_columns_grow_with_their_content(frontier):
