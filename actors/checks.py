@@ -126,9 +126,7 @@ class Check:
         self._done = done
         self._open: list[Trial] = []
         self._plan: CheckPlan | None = None
-        self._doubted_at: float | None = (
-            None  # when the judge was last asked in vain, perhaps by its own fault (`clock`)
-        )
+        self._doubted_at = 0.0  # when the judge was last asked in vain, perhaps by its own fault (`clock`)
         self._served = False  # it has answered
         self._runs = 0
 
@@ -230,7 +228,7 @@ class Check:
         for beside in self._open:
             self.checks.admission.drop(beside)
         self._open.clear()
-        if self._doubted_at is not None:
+        if self._doubted_at:
             self.checks.judges.vouch(self._judge, self._doubted_at, partial(self._vouched, plan))
         else:
             self._vouched(plan, True)
@@ -239,7 +237,7 @@ class Check:
         if judge_was_up:
             self.checks.report(plan.report(self._began_at, self.checks.node), self._done)
         else:
-            self._plan, self._doubted_at = None, None
+            self._plan, self._doubted_at = None, 0.0
             self.checks.judges.wait(self.begin)
 
     def _report(

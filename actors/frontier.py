@@ -57,8 +57,10 @@ class Frontier:
         """Take candidates: msgpack of (keys, hints). The incarnation says to whom they were offered."""
         frontier = await self._ready()
         keys, hints = _decode_offer(batch)
+        before = frontier.turned_away
         new = frontier.offer(keys, hints)
         self._metrics.count("candidates_new", new)
+        self._metrics.count("candidates_turned_away", frontier.turned_away - before)
         return frontier.stats(0).incarnation
 
     async def lease(self, worker: str, incarnation: int, limit: int) -> bytes:

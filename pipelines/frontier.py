@@ -64,7 +64,7 @@ class Frontier:
         self._last_number = 0
         self._acked = 0
         self._redelivered = 0
-        self._turned_away = 0
+        self.turned_away = 0  # offers of keys beyond MAX_KNOWN
 
     def restore(
         self, keys: Sequence[bytes], hints: Sequence[bytes], states: Sequence[bytes], due: Sequence[float]
@@ -90,7 +90,7 @@ class Frontier:
             if self._add(key):
                 new.append(hint)
             elif (slot := self._slots.get(key)) is None:
-                self._turned_away += 1
+                self.turned_away += 1
             elif slot >= first:
                 new[slot - first] = self._merge(new[slot - first], hint)
             elif (old := self._hints[slot].tobytes()) != hint:
@@ -172,7 +172,7 @@ class Frontier:
             redelivered=self._redelivered,
             expired=self._book.expired,
             next_due=self._wheel.next_due,
-            turned_away=self._turned_away,
+            turned_away=self.turned_away,
         )
 
     def _number(self, lease_id: int) -> int:

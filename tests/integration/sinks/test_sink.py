@@ -337,8 +337,7 @@ async def test_appends_in_flight_are_bounded(start, batch, monkeypatch):
 
     monkeypatch.setattr(sink._log, "append", append)
     puts = [asyncio.create_task(sink.put(batch(i))) for i in range(3 * APPENDS_IN_FLIGHT)]
-    for _ in range(10):
-        await asyncio.sleep(0)
+    await until(lambda: len(sink._in_flight._waiters or ()) == 2 * APPENDS_IN_FLIGHT)  # each has come so far
     assert appending == APPENDS_IN_FLIGHT
     go.set()
     await asyncio.gather(*puts)
