@@ -10,6 +10,7 @@ from functools import partial
 
 import msgspec
 
+from eagleray.actors import faults
 from eagleray.actors.checks import Checks
 from eagleray.actors.dnsbl import BlockLists, open_block_lists
 from eagleray.actors.judges import JudgePool
@@ -88,6 +89,7 @@ class Checker:
         self._deliveries: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()  # a check or a delivery has ended
         self._outcomes: Counter[str] = Counter()
+        self._faults = 0
 
     async def start(self) -> None:
         """Begin to work, if that has not happened yet."""
@@ -173,6 +175,13 @@ class Checker:
         while True:
             await asyncio.sleep(BATCH_SECONDS)
             self._flush()
+            self._count_faults()
+
+    def _count_faults(self) -> None:
+        """Errors of our own that this process has met since the last time."""
+        met = faults.counts.total()
+        self._metrics.count("internal_errors", met - self._faults)
+        self._faults = met
 
     def _flush(self) -> None:
         if self._batch:

@@ -5,8 +5,10 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
+from math import inf
 
 from eagleray.actors.dnsbl import BlockLists
+from eagleray.actors.faults import contain
 from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.admission import Admission, limited_network
 from eagleray.actors.net.connection import Priority, clock
@@ -27,10 +29,19 @@ OF_THE_JUDGE = frozenset({Step.JUDGE, Step.KNOWN_PAGE})
 LONGEST_LINE = 2048  # new connections that wait to be opened: enough for the engine, few enough to begin soon
 CONFIRM_SILENCE = 0.5  # seconds: the steps after a second request that takes longer go on beside it
 MAX_RUNS = 4  # of one check whose judges go down one after another
+MAX_TRIES = 3  # of one attempt in the middle of which this process stands still
+LOOK_EVERY = 1.0  # seconds between looks for checks that don't get on
+OVERDUE = 1.0  # seconds after which an end that was due has not come by itself
+LONGEST_WAIT = 60.0  # seconds without a connection: for a judge, for its word, or for block lists
 NEW, SILENT = Priority.NEW, Priority.SILENT
+SUSPENDED = Outcome.SUSPENDED
 UNSEEN = Judged(None, "")
 NONCE_BYTES = 8  # 64 random bits: never met twice, never guessed within a timeout
 NONCES_A_DRAW = 256  # asking the system for each would cost as much as all else that a quick check computes
+
+
+class NoEnd(Exception):
+    """Noted where a check neither ended nor got on by itself."""
 
 
 class Checks:
@@ -42,18 +53,24 @@ class Checks:
         self._engine = engine
         self._lists = lists
         self._looking_up: set[asyncio.Task[None]] = set()
+        self._running: set[Check] = set()  # begun and not ended
+        self._looking = False  # for those that don't get on
         self.admission = Admission(engine, rules.per_host, rules.per_network)
         self.judges = judges
         self.rules = rules
         self.patience = Patience(Limits(rules.connect_timeout, rules.timeout))
         self.node = node
         self._randoms: list[str] = []  # for nonces
-        self.running = 0  # checks begun and not ended
+
+    @property
+    def running(self) -> int:
+        """Checks begun and not ended."""
+        return len(self._running)
 
     @property
     def room(self) -> int:
         """How many more to begin; those that wait for a crowded host count not."""
-        room = self._engine.limit + min(self.admission.waiting, MAX_HELD) - self.running
+        room = self._engine.limit + min(self.admission.waiting, MAX_HELD) - len(self._running)
         return min(room, LONGEST_LINE - self._engine.new)
 
     def tell_of_room(self, tell: Callable[[], None]) -> None:
@@ -62,26 +79,47 @@ class Checks:
 
     def begin(self, candidate: Candidate, done: Callable[[CheckReport], None]) -> None:
         """Check `candidate` as soon as there is a judge; `done` is called once, from the event loop."""
-        self.running += 1
-        self.judges.wait(Check(self, candidate, done).begin)
+        check = Check(self, candidate, done)
+        self._running.add(check)
+        if not self._looking:
+            self._looking = True
+            self._engine.later(LOOK_EVERY, self._look)
+        self.judges.wait(check.begin)
 
-    def report(self, report: CheckReport, done: Callable[[CheckReport], None]) -> None:
+    def report(self, check: "Check", report: CheckReport) -> None:
         """End a check; where the endpoint works, once the block lists have been asked."""
         if self.rules.dnsbl and report.exit_ip and report.alive:
-            task = asyncio.create_task(self._look_up(report, done))
+            check.moved_at = clock()
+            task = asyncio.create_task(self._look_up(check, report))
             self._looking_up.add(task)
             task.add_done_callback(self._looking_up.discard)
         else:
-            self.running -= 1
-            done(report)
+            self.end(check, report)
 
-    async def _look_up(self, report: CheckReport, done: Callable[[CheckReport], None]) -> None:
+    def end(self, check: "Check", report: CheckReport) -> None:
+        """Tell of the end of a check, once."""
+        if check in self._running:
+            self._running.discard(check)
+            check.done(report)
+
+    async def _look_up(self, check: "Check", report: CheckReport) -> None:
         report.dnsbl = await self._lists.look_up(report.exit_ip)
-        self.running -= 1
-        done(report)
+        self.end(check, report)
+
+    def _look(self) -> None:
+        """End the checks that neither end nor get on: whatever went wrong, nobody waits for them for ever."""
+        self._looking = bool(self._running)
+        if self._looking:
+            self._engine.later(LOOK_EVERY, self._look)
+        engine, idle = self._engine, self._engine.idle and not self.admission.waiting
+        for check in [
+            check for check in self._running if check.stuck(engine.drained_at, engine.woke_at, idle)
+        ]:
+            check.abort(NoEnd())
 
     def later(self, trial: Trial) -> None:
         """Run an attempt after the time that it is to wait."""
+        trial.deadline = clock() + trial.attempt.after
         self._engine.later(trial.attempt.after, partial(self.admission.run, trial))
 
     def random(self) -> str:
@@ -102,7 +140,6 @@ class Check:
 
     __slots__ = (
         "_began_at",
-        "_done",
         "_doubted_at",
         "_judge",
         "_open",
@@ -112,6 +149,8 @@ class Check:
         "candidate",
         "checks",
         "connected",
+        "done",
+        "moved_at",
         "network",
     )
 
@@ -123,21 +162,25 @@ class Check:
         self.candidate = candidate
         self.network = limited_network(candidate.endpoint.host)
         self.connected = False  # somebody is there
-        self._done = done
+        self.done = done
         self._open: list[Trial] = []
         self._plan: CheckPlan | None = None
-        self._doubted_at = 0.0  # when the judge was last asked in vain, perhaps by its own fault (`clock`)
+        self._doubted_at = -inf  # when the judge was last asked in vain, perhaps by its own fault (`clock`)
+        self.moved_at = clock()  # when it last began to wait for something other than a connection
         self._served = False  # it has answered
         self._runs = 0
 
     def begin(self, judge: Judge | None) -> None:
         """Begin, perhaps anew, with a judge; nothing is planned before a connection is made: it seldom is."""
-        if judge is None or self._runs == MAX_RUNS:
-            self._report(Outcome.JUDGE_UNAVAILABLE, {}, time.time())
-            return
-        self._judge = judge
-        self._runs += 1
-        self._connect(first_attempt(self.candidate, self.checks.rules.types), judge)
+        try:
+            if judge is None or self._runs == MAX_RUNS:
+                self._report(Outcome.JUDGE_UNAVAILABLE, {}, time.time())
+                return
+            self._judge = judge
+            self._runs += 1
+            self._connect(first_attempt(self.candidate, self.checks.rules.types), judge)
+        except Exception as error:
+            self.abort(error)
 
     def ended(self, trial: Trial) -> None:
         """One attempt is over."""
@@ -147,6 +190,9 @@ class Check:
             checks.admission.left(trial)
         if outcome is OK:
             self._learn(trial)
+        elif outcome is SUSPENDED and trial.tries < MAX_TRIES:
+            self._connect(trial.attempt, trial.judge, trial.tries + 1)
+            return
         if self._plan is None and settled(outcome, self.candidate, checks.rules):
             protocols = {trial.attempt.protocol: trial.report()}
             self._report(outcome, protocols, wall_time(trial.opened_at), trial.value or UNSEEN)
@@ -200,7 +246,7 @@ class Check:
             judge = self.checks.judges.other(self._judge) if attempt.confirming else self._judge
             self._connect(attempt, judge)
 
-    def _connect(self, attempt: Attempt, judge: Judge) -> None:
+    def _connect(self, attempt: Attempt, judge: Judge, tries: int = 1) -> None:
         checks = self.checks
         patience, slow_after = checks.patience, checks.rules.silence
         connect, answer = patience.connect, patience.answer
@@ -212,7 +258,7 @@ class Check:
             answer = min(answer, attempt.timeout)
         if attempt.confirming:
             slow_after = CONFIRM_SILENCE
-        trial = Trial(self, attempt, judge, connect, answer, slow_after)
+        trial = Trial(self, attempt, judge, connect, answer, slow_after, tries)
         if not self.connected:
             trial.priority = NEW
         elif attempt.beside and not self._served:
@@ -225,20 +271,54 @@ class Check:
 
     def _end(self, plan: CheckPlan) -> None:
         """Report, once it is known whether the judge was up when something failed."""
-        for beside in self._open:
-            self.checks.admission.drop(beside)
-        self._open.clear()
-        if self._doubted_at:
+        self._drop_open()
+        self.moved_at = clock()
+        if self._doubted_at > -inf:
             self.checks.judges.vouch(self._judge, self._doubted_at, partial(self._vouched, plan))
         else:
             self._vouched(plan, True)
 
     def _vouched(self, plan: CheckPlan, judge_was_up: bool) -> None:
-        if judge_was_up:
-            self.checks.report(plan.report(self._began_at, self.checks.node), self._done)
-        else:
-            self._plan, self._doubted_at = None, 0.0
-            self.checks.judges.wait(self.begin)
+        self.moved_at = clock()
+        try:
+            if judge_was_up:
+                self.checks.report(self, plan.report(self._began_at, self.checks.node))
+            else:
+                self._plan, self._doubted_at = None, -inf
+                self.checks.judges.wait(self.begin)
+        except Exception as error:
+            self.abort(error)
+
+    def _drop_open(self) -> None:
+        for trial in self._open:
+            self.checks.admission.drop(trial)
+        self._open.clear()
+
+    # What must not happen
+
+    def stuck(self, drained_at: float, woke_at: float, idle: bool) -> bool:
+        """True where nothing will move this check any more.
+
+        All that came until `drained_at` has been handled, this process last woke from a standstill at
+        `woke_at` (both `clock`); `idle`: no connection waits to be opened.
+        """
+        if not self._open:
+            return drained_at > max(self.moved_at, woke_at) + LONGEST_WAIT
+        return all(
+            trial.has_ended or ((idle or trial.sock is not None) and drained_at > trial.deadline + OVERDUE)
+            for trial in self._open
+        )
+
+    def abort(self, error: Exception) -> None:
+        """End at once as an internal error."""
+        contain(error)
+        try:
+            self._drop_open()
+        except Exception as another:
+            contain(another)
+        endpoint, node = self.candidate.endpoint, self.checks.node
+        report = CheckReport(endpoint, Outcome.INTERNAL_ERROR, {}, checked_at=time.time(), node=node)
+        self.checks.end(self, report)
 
     def _report(
         self,
@@ -257,7 +337,7 @@ class Check:
             checked_at=checked_at,
             node=self.checks.node,
         )
-        self.checks.report(report, self._done)
+        self.checks.report(self, report)
 
 
 def wall_time(moment: float) -> float:

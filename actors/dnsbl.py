@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from eagleray.actors.faults import contain
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.dnsbl import (
@@ -145,6 +146,9 @@ class BlockLists:
             return verdict(await self._client.addresses(query_name(address, zone)))
         except OSError as error:
             return unknown(str(error))
+        except Exception as error:  # a nameserver's bytes end no check
+            contain(error)
+            return unknown(f"internal error, {type(error).__name__}")
         finally:
             self._room.release()
 

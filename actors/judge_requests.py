@@ -1,12 +1,11 @@
 """Requests to judges without a proxy."""
 
-import asyncio
 import secrets
-import socket
 from functools import partial
 
-from eagleray.actors.net.direct import Direct
+from eagleray.actors.net.direct import ask
 from eagleray.actors.net.engine import Engine
+from eagleray.actors.net.names import NoAddress, resolve
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.judging import Judge, JudgeError, JudgeUrl, parse_judge_url
 from eagleray.pipelines.proxies.outcome import Outcome
@@ -25,7 +24,10 @@ async def ask_directly(url: str, engine: Engine, allowed: Allowed) -> Judge:
         JudgeError: no URL, no address, an address that may not be dialled, no answer, or not a judge's.
     """
     parts = parse_judge_url(url)
-    address = await resolve(parts, allowed)
+    try:
+        address = await resolve(parts.host, parts.port, allowed)
+    except NoAddress as error:
+        raise JudgeError(f"judge {parts}: {error}") from error
     answer = await fetch(parts, address, engine)
     try:
         judge = Judge(parts, address, answer)
@@ -47,26 +49,6 @@ async def serves_known_page(judge: Judge, engine: Engine) -> bool:
     return True
 
 
-async def resolve(parts: JudgeUrl, allowed: Allowed) -> str:
-    """An address of the judge that may be dialled, IPv4 first: SOCKS4 knows nothing else.
-
-    Raises:
-        JudgeError: the name has no such address.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(parts.host, parts.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:  # a label beyond 63 characters is the codec's error
-        reason = getattr(error, "strerror", "not a name")
-        raise JudgeError(f"judge {parts}: no address for this name ({reason})") from error
-    addresses = sorted({str(info[4][0]) for info in found}, key=lambda address: ":" in address)
-    dialable = [address for address in addresses if allowed(address)]
-    if not dialable:
-        blocked = addresses[0]
-        raise JudgeError(f"judge {parts}: {blocked} is not a global address; `--allow {blocked}` allows it")
-    return dialable[0]
-
-
 async def fetch(url: JudgeUrl, address: str, engine: Engine, nonce: str = "") -> http1.Answer:
     """The answer of a judge at `address` to a direct request.
 
@@ -74,7 +56,7 @@ async def fetch(url: JudgeUrl, address: str, engine: Engine, nonce: str = "") ->
         JudgeError: none came.
     """
     request = partial(http1.read_answer, send=url.request(nonce))
-    connection = await Direct(address, url.port, CONNECT_TIMEOUT, TIMEOUT, request).run(engine)
+    connection = await ask(engine, address, url.port, CONNECT_TIMEOUT, TIMEOUT, request)
     if connection.outcome is not Outcome.OK:
         raise JudgeError(f"judge {url}: {connection.outcome} {connection.detail}".rstrip())
     answer: http1.Answer = connection.value

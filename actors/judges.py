@@ -10,6 +10,7 @@ from math import inf
 
 import msgspec
 
+from eagleray.actors.faults import contain
 from eagleray.actors.judge_requests import NONCE_BYTES, ask_directly, fetch
 from eagleray.actors.net.connection import clock
 from eagleray.actors.net.engine import Engine
@@ -137,7 +138,19 @@ class JudgePool:
             await self._ask(member)
 
     async def _ask(self, member: Member) -> None:
-        """Ask a judge directly and take the consequences."""
+        """Ask a judge directly and take the consequences; an error of ours is one of them, and no end."""
+        try:
+            await self._examine(member)
+            self._compare()
+        except Exception as error:
+            contain(error)
+            self._set_aside(
+                member, f"judge {hide_in_url(member.url)}: internal error, {type(error).__name__}"
+            )
+        self._tell()
+
+    async def _examine(self, member: Member) -> None:
+        """Ask a judge directly, and use it or set it aside."""
         member.doubted.clear()
         began, judge = clock(), member.judge
         try:
@@ -152,8 +165,6 @@ class JudgePool:
                 self._set_aside(member, error)
             else:
                 self._use(member, judge, began)
-        self._compare()
-        self._tell()
 
     async def _confirms(self, judge: Judge) -> bool:
         """True where the judge proves to be the one that it was.

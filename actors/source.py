@@ -1,7 +1,6 @@
 """Polls sources and makes candidates of what they hand over."""
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -11,14 +10,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from eagleray.actors.faults import contain
 from eagleray.actors.sources.base import SourceError, SourceSettings
 from eagleray.actors.sources.registry import open_source
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.clean import clean
 from eagleray.pipelines.proxies.model import Candidate
 from eagleray.pipelines.proxies.parse import Labels, parse
-
-logger = logging.getLogger(__name__)
 
 MAX_POLLS = 16  # at a time: politeness to hosts that many lists share, and documents held in memory
 
@@ -94,7 +92,7 @@ async def poll(feed: Feed, allowed: Allowed, worker: Executor) -> Harvest:
     except SourceError as failure:
         error = str(failure)
     except Exception as defect:  # ours: the other sources go on all the same
-        logger.exception("source %s", feed.settings.name)
+        contain(defect)
         error = f"internal error ({type(defect).__name__})"
     cleaned = await in_worker(clean, found, allowed)
     blocked = await in_worker(blocked_by, allowed, found)

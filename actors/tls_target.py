@@ -1,21 +1,19 @@
 """Asks the TLS target directly: only a target that verifies without a proxy tells anything of one."""
 
-import asyncio
-import socket
 from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
-from eagleray.actors.net.direct import Direct
+from eagleray.actors.net.direct import ask
 from eagleray.actors.net.engine import Engine
+from eagleray.actors.net.names import NoAddress, resolve
 from eagleray.actors.net.tls import peer_certificate, verifying
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.check_rules import CheckRules, Depth
 from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.target import Target
 
-LOOKUP_TIMEOUT = 3.0  # seconds; without a network some resolvers try for half a minute
 CONNECT_TIMEOUT = 3.0
 TIMEOUT = 5.0
 
@@ -53,26 +51,10 @@ async def ask_tls_target(target: Target, ca_file: str, engine: Engine, allowed: 
         OSError: the file of certificates can't be read.
     """
     handshake = partial(peer_certificate, context=verifying(ca_file), server_name=target.host)
-    address = await resolve(target, allowed)
-    connection = await Direct(address, target.port, CONNECT_TIMEOUT, TIMEOUT, handshake).run(engine)
+    try:
+        address = await resolve(target.host, target.port, allowed)
+    except NoAddress as error:
+        raise TlsTargetError(str(error)) from error
+    connection = await ask(engine, address, target.port, CONNECT_TIMEOUT, TIMEOUT, handshake)
     if connection.outcome is not Outcome.OK:
         raise TlsTargetError(f"{connection.outcome} {connection.detail}".rstrip())
-
-
-async def resolve(target: Target, allowed: Allowed) -> str:
-    """An address of the target that may be dialled, IPv4 first.
-
-    Raises:
-        TlsTargetError: there is none.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(LOOKUP_TIMEOUT):
-            found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise TlsTargetError("no address for this name") from error
-    addresses = sorted({str(info[4][0]) for info in found}, key=lambda address: ":" in address)
-    for address in addresses:
-        if allowed(address):
-            return address
-    raise TlsTargetError(f"{addresses[0]} is not a global address; `--allow {addresses[0]}` allows it")

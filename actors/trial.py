@@ -21,7 +21,7 @@ JUDGE, KNOWN_PAGE = Step.JUDGE, Step.KNOWN_PAGE
 class Trial(Connection):
     """Carries out an attempt, and tells its check of the end."""
 
-    __slots__ = ("attempt", "check", "judge")
+    __slots__ = ("attempt", "check", "judge", "tries")
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Trial(Connection):
         connect_timeout: float,
         timeout: float,
         slow_after: float,
+        tries: int = 1,
     ) -> None:
         endpoint = check.candidate.endpoint
         Connection.__init__(self, endpoint.host, endpoint.port, connect_timeout, timeout, slow_after)
@@ -38,6 +39,7 @@ class Trial(Connection):
         self.check = check
         self.attempt = attempt
         self.judge = judge
+        self.tries = tries  # this one included, where this process stood still in the middle of the others
 
     def converse(self) -> Exchange[Any]:
         """What to say; it returns what `CheckPlan.ended` takes."""
@@ -55,12 +57,18 @@ class Trial(Connection):
         return over_tls(exchange, self, unverified()) if attempt.tls_to_proxy else exchange
 
     def ended(self) -> None:
-        """Tell the check."""
-        self.check.ended(self)
+        """Tell the check; what goes wrong there ends it, and nobody else."""
+        try:
+            self.check.ended(self)
+        except Exception as error:
+            self.check.abort(error)
 
     def slow(self) -> float | None:
         """Tell the check; a SOCKS5 greeting is not waited for as long as what needs another server."""
-        self.check.slow(self)
+        try:
+            self.check.slow(self)
+        except Exception as error:
+            self.check.abort(error)
         greets = self.attempt.protocol is Protocol.SOCKS5 and not self.attempt.confirming
         if not greets or self.heard or self.connected_at is None:
             return None

@@ -8,11 +8,11 @@ from functools import partial
 from itertools import islice
 
 from eagleray.actors.checks import Checks
+from eagleray.actors.daemon import in_daemon_thread
 from eagleray.actors.dnsbl import BlockLists, open_block_lists
 from eagleray.actors.judges import JudgePool
 from eagleray.actors.net.engine import Engine
 from eagleray.actors.process import raise_descriptor_limit
-from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.actors.tls_target import without_dead_target
 from eagleray.pipelines.addresses import Allowed
 from eagleray.pipelines.proxies.check_rules import CheckRules

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import NamedTuple, cast
 
+from eagleray.actors.faults import contain
+
 MAX_HEAD = 16 * 1024  # bytes of request line and headers: twice what common servers take
 MAX_SECONDS = 10.0  # from accept to close: a slow client holds a descriptor no longer
 BACKLOG = 4096  # the kernel's usual somaxconn; a burst of thousands of connections waits there
@@ -117,7 +119,11 @@ class Server:
         except BadRequestError as reason:
             return error(HTTPStatus.BAD_REQUEST, str(reason))
         self.answered += 1
-        return self._answer(request, client)
+        try:
+            return self._answer(request, client)
+        except Exception as fault:
+            contain(fault)
+            return error(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
 
 
 class Connection(asyncio.Protocol):
@@ -138,7 +144,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer as soon as the head is whole, or cannot become one."""
         self._received += data
-        answer = self._server.reply(self._received, self._transport.get_extra_info("peername")[0])
+        peer = self._transport.get_extra_info("peername")
+        if not peer:  # it had gone before we could ask who it is
+            self._transport.abort()
+            return
+        answer = self._server.reply(self._received, peer[0])
         if answer is not None:
             self._finish(answer)
 

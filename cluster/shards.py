@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 import uvloop
 
+from eagleray.actors.daemon import in_daemon_thread
 from eagleray.actors.process import collect_garbage_rarely
-from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.cluster.checking import check
 from eagleray.cluster.stock import Stock
 from eagleray.pipelines.proxies.judging import JudgeError

@@ -31,6 +31,8 @@ HOST = "127.0.0.1"
 BUFFER = 16 * 1024  # bytes that the kernel takes unsent: what is counted as sent is nearly what was received
 LIFE = 30.0  # seconds after which a server gives up a connection that its client has left open
 BACKLOG = 4096
+SLOW = 0.7  # seconds until a slow server says something
+IMPATIENCE = 2.0  # seconds that one waits for its client
 OK = b"HTTP/1.1 200 OK\r\n"
 PIECE = 4096  # bytes of a write
 FILLER = b"-" * PIECE
@@ -45,6 +47,10 @@ class Tally:
     connections: int = 0
     received: int = 0  # bytes
     most_sent: int = 0  # bytes on one connection
+
+    def __sub__(self, before: "Tally") -> "Tally":
+        """What was counted since; `most_sent` is the most of all times."""
+        return Tally(self.connections - before.connections, self.received - before.received, self.most_sent)
 
 
 @dataclass
@@ -181,6 +187,20 @@ async def silent(peer: Peer) -> None:
 async def never_reads(peer: Peer) -> None:
     peer.writer.transport.pause_reading()
     await asyncio.sleep(LIFE)
+
+
+@must_be(Outcome.OK, Protocol.SOCKS5)
+async def impatient(peer: Peer) -> None:
+    """Slow itself, it hangs up on a client that is slow."""
+    if (await peer.read(1)) != b"\x05":
+        return
+    await peer.read(2)
+    await asyncio.sleep(SLOW)
+    await peer.send(b"\x05\x00")
+    async with asyncio.timeout(IMPATIENCE):
+        await peer.read(10)
+        await peer.send(b"\x05\x00\x00" + IPV4_BOUND)
+        await peer.send(await peer.judged())
 
 
 @must_be(Outcome.TIMEOUT, Protocol.HTTPS)

@@ -5,6 +5,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from enum import IntEnum
+from math import inf
 from socket import CMSG_SPACE, IPPROTO_TCP, SO_LINGER, SOL_SOCKET, TCP_INFO
 from typing import Any
 
@@ -51,6 +52,7 @@ class Connection(Stream, ABC):
         "dropped",
         "ended_at",
         "exchange",
+        "has_ended",
         "host",
         "late",
         "late_sent",
@@ -66,7 +68,6 @@ class Connection(Stream, ABC):
         "value",
     )
 
-    deadline: float
     outcome: Outcome  # it, `detail` and `ended_at` stand once the connection is over
     detail: str
     ended_at: float
@@ -86,6 +87,8 @@ class Connection(Stream, ABC):
         self.exchange: Exchange[Any] | None = None  # None until the TCP handshake is over
         self.unsent = b""
         self.dropped = False  # nobody wants to know of it any more
+        self.has_ended = False
+        self.deadline = -inf  # of what it waits for now; none while it waits to be opened
         self.late = 0.0  # seconds that our own lateness has added
         self.late_sent = 0.0  # what it was when we last sent: what comes then comes as much later
         self.connected_at: float | None = None

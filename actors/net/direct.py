@@ -6,7 +6,10 @@ from typing import Any
 
 from eagleray.actors.net.connection import Connection
 from eagleray.actors.net.engine import Engine
+from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.protocols.exchange import Exchange, Stream
+
+TRIES = 3  # where this process stands still in the middle
 
 
 class Direct(Connection):
@@ -40,3 +43,19 @@ class Direct(Connection):
         """Wake whoever waits; he may have been cancelled."""
         if not self._over.done():
             self._over.set_result(None)
+
+
+async def ask(
+    engine: Engine,
+    host: str,
+    port: int,
+    connect_timeout: float,
+    timeout: float,
+    begin: Callable[[Stream], Exchange[Any]],
+) -> Direct:
+    """The connection, once it is over; made again where this process stood still meanwhile."""
+    for _ in range(TRIES):
+        connection = await Direct(host, port, connect_timeout, timeout, begin).run(engine)
+        if connection.outcome is not Outcome.SUSPENDED:
+            break
+    return connection

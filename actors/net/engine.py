@@ -3,15 +3,22 @@
 An edge-triggered epoll of its own hangs in the loop as one reader, one timer wheel holds every deadline: a
 connection costs no task, no transport and no timer handle. A connection that is made sends and receives for
 its exchange until that returns or fails; its owner hears of it by `ended`.
+
+Whatever a callback raises ends that connection only, as `internal_error`. Where the process has stood still
+(SIGSTOP, a suspended laptop), what was open then and fails ends as `suspended`: others waited for us in vain.
 """
 
 import asyncio
 import errno
 import select
 import socket
+import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from math import inf
 
+from eagleray.actors.faults import contain
 from eagleray.actors.net.connection import Connection, Priority, clock
 from eagleray.actors.net.dial import DialFailed, dial, meaning
 from eagleray.actors.net.wheel import TICK, TimerWheel
@@ -33,6 +40,9 @@ SHORT_LINE = 512  # new connections that wait: a tenth of a second's, for more t
 STARTS_A_SECOND = 12_000  # an unpaced burst of SYNs inflates every connect time measured meanwhile
 MOST_SILENT = 10_000  # connections to silent servers that let new ones go first: seconds, not a whole run
 BURST = 0.05  # seconds of starts that may be made up for
+STANDSTILL = 3.0  # seconds without a turn after which the other ends may have given us up
+
+awake = partial(time.clock_gettime, time.CLOCK_BOOTTIME)  # goes on while the machine is suspended
 
 
 class Engine:
@@ -51,10 +61,13 @@ class Engine:
         self._deadlines: TimerWheel[int] = TimerWheel(now)
         self._timers: TimerWheel[Callable[[], None]] = TimerWheel(now)
         self._allowance, self._allowed_at = 0.0, now
-        self._drained_at = now  # everything that had come by then has been handled
+        self.drained_at = now  # everything that had come by then has been handled
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._epoll.fileno(), self._on_ready)
         self._ticker: asyncio.TimerHandle | None = None
+        self._turned_at = awake()
+        self.woke_at = -inf  # end of the latest standstill (`clock`)
+        self._stood_still = 0.0  # seconds that it took
         self._wait = 0.0  # seconds that what has come since the last tick waited at most
         self.lag = 0.0  # the same at the last tick, or that tick's lateness
 
@@ -62,6 +75,11 @@ class Engine:
     def new(self) -> int:
         """Connections of `Priority.NEW` that are not open yet."""
         return len(self._lines[NEW])
+
+    @property
+    def idle(self) -> bool:
+        """No connection waits to be opened."""
+        return not any(self._lines)
 
     @property
     def limit(self) -> int:
@@ -72,13 +90,13 @@ class Engine:
         """Take a connection; it is opened as soon as limit, pace and those of higher priority allow."""
         self._lines[connection.priority].append(connection)
         if self._ticker is None:
-            self._arm()
+            self._wake()
 
     def later(self, delay: float, action: Callable[[], None]) -> None:
         """Call `action` after `delay` seconds."""
         self._timers.add(clock() + delay, action)
         if self._ticker is None:
-            self._arm()
+            self._wake()
 
     def drop(self, connection: Connection) -> None:
         """End a connection whose result nobody wants any more; `ended` is not called."""
@@ -119,9 +137,12 @@ class Engine:
             if connection.dropped:
                 continue
             begun += 1
-            if not self._begin(connection):
-                line.appendleft(connection)
-                break
+            try:
+                if not self._begin(connection):
+                    line.appendleft(connection)
+                    break
+            except Exception as error:
+                self._fail(connection, error)
         self._allowance -= begun
         if self.on_short_line and len(new) < SHORT_LINE:
             self.on_short_line()
@@ -148,20 +169,25 @@ class Engine:
     # Moving bytes
 
     def _on_ready(self) -> None:
+        """Handle what has come, all of it, whatever fails: of an edge the kernel tells only once."""
         asked_at, connections = clock(), self._open
+        self._notice_standstill(asked_at)
         events = self._epoll.poll(0, EVENTS_A_TURN)
         for fd, event in events:
             connection = connections.get(fd)
             if connection is None:  # ended by one before it in this turn
                 continue
-            if connection.exchange is None and not self._on_handshake(connection, fd, event):
-                continue
-            if connection.unsent and event & WRITABLE and not self._send(connection, b""):
-                continue
-            if event & READABLE:
-                self._receive(connection, event & ENDING)
+            try:
+                if connection.exchange is None and not self._on_handshake(connection, fd, event):
+                    continue
+                if connection.unsent and event & WRITABLE and not self._send(connection, b""):
+                    continue
+                if event & READABLE:
+                    self._receive(connection, event & ENDING)
+            except Exception as error:
+                self._fail(connection, error)
         if len(events) < EVENTS_A_TURN:
-            self._drained_at = asked_at
+            self.drained_at = asked_at
         self._start()
 
     def _on_handshake(self, connection: Connection, fd: int, event: int) -> bool:
@@ -231,27 +257,56 @@ class Engine:
 
     # Time
 
+    def _wake(self) -> None:
+        """Begin to tick: there is something to do again."""
+        self._turned_at = awake()
+        self._arm()
+
     def _arm(self) -> None:
         self._ticker = self._loop.call_later(TICK, self._on_tick, clock() + TICK)
 
     def _on_tick(self, expected: float) -> None:
+        self._arm()  # first: whatever fails now, there is a next time
+        try:
+            self._tick(expected)
+        except Exception as error:
+            contain(error)
+        if self._ticker is not None and not (self._open or self._timers or any(self._lines)):
+            self._ticker.cancel()
+            self._ticker = None
+
+    def _tick(self, expected: float) -> None:
         now = clock()
-        self.lag, self._wait = max(self._wait, now - expected), 0.0
-        self.concurrency.felt(self.lag, len(self._open), now)
         self._on_ready()
-        for fd in self._deadlines.due(self._drained_at):
+        self.lag, self._wait = max(self._wait, now - expected), 0.0
+        if now - self.lag > self.woke_at:  # else it was not the load that made us late
+            self.concurrency.felt(self.lag, len(self._open), now)
+        for fd in self._deadlines.due(self.drained_at):
             connection = self._open.get(fd)
-            if connection is not None and connection.deadline <= self._drained_at:
-                self._on_deadline(connection, fd)
+            if connection is not None and connection.deadline <= self.drained_at:
+                try:
+                    self._on_deadline(connection, fd)
+                except Exception as error:
+                    self._fail(connection, error)
         for action in self._timers.due(now):
-            action()
+            try:
+                action()
+            except Exception as error:
+                contain(error)
         self._start()
-        self._ticker = None  # only now: what was begun meanwhile must not arm a second one
-        if self._open or self._timers or any(self._lines):
-            self._arm()
+
+    def _notice_standstill(self, now: float) -> None:
+        """Note how long it is since the last turn: what is due now may be so by our own fault."""
+        turn = awake()
+        stood_still, self._turned_at = turn - self._turned_at, turn
+        if stood_still > STANDSTILL:
+            self.woke_at, self._stood_still = now, stood_still
 
     def _on_deadline(self, connection: Connection, fd: int) -> None:
         """A time is over; what came before it has been handled, so it is no lateness of ours."""
+        if connection.opened_at < self.woke_at:  # it would have been over, had we not stood still
+            self._end(connection, Outcome.SUSPENDED, "")
+            return
         if connection.connected_at is None:
             self._end(connection, Outcome.CONNECT_TIMEOUT, f"no answer in {connection.connect_timeout:g} s")
             return
@@ -263,7 +318,7 @@ class Engine:
         if connection.sock is None:  # meanwhile nobody wants to know any more
             return
         if more == 0:
-            silence = self._drained_at - connection.connected_at
+            silence = self.drained_at - connection.connected_at
             self._end(connection, Outcome.TIMEOUT, f"not a byte in {silence:.1f} s")
             return
         connection.deadline = last if more is None else min(last, connection.deadline + more)
@@ -274,10 +329,25 @@ class Engine:
             del self._open[sock.fileno()]
             sock.close()
             connection.sock = None
+        if outcome is not OK and connection.opened_at < self.woke_at:
+            outcome, detail = Outcome.SUSPENDED, f"this process stood still for {self._stood_still:.1f} s"
+        connection.has_ended = True
         connection.outcome, connection.detail, connection.ended_at = outcome, detail, connection.now
         if outcome is not OK:
             connection.ended_at = clock()
             if connection.exchange is not None:
-                connection.exchange.close()
+                try:
+                    connection.exchange.close()
+                except Exception as error:
+                    contain(error)
         if not connection.dropped:
             connection.ended()
+
+    def _fail(self, connection: Connection, error: Exception) -> None:
+        """A callback of this connection has raised: it ends, unless that was it; all others go on."""
+        contain(error)
+        if not connection.has_ended:
+            try:
+                self._end(connection, Outcome.INTERNAL_ERROR, type(error).__name__)
+            except Exception as another:
+                contain(another)

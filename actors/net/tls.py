@@ -13,6 +13,7 @@ T = TypeVar("T")
 # 64 KiB and its head at 16 KiB; the rest is for what small records cost.
 MAX_RECEIVED = 256 * 1024
 CHUNK = 16 * 1024  # the largest record (RFC 8446 section 5.1)
+ERRORS = (OSError, ValueError)  # what OpenSSL, and Python around it, make of a stranger's bytes
 
 
 @lru_cache(maxsize=4)
@@ -86,7 +87,10 @@ class Channel:
         if stream.buffer:
             raise ProbeFailed(Outcome.MALFORMED, "answered before it was asked")
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        try:
+            self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        except ERRORS as error:
+            raise failure("TLS", error) from error
         self._received = 0
 
     @property
@@ -102,17 +106,19 @@ class Channel:
             except ssl.SSLWantReadError:
                 if not (yield from self._receive()):
                     raise ProbeFailed(Outcome.CLOSED, "closed in TLS handshake") from None
-            except ssl.SSLCertVerificationError as error:
-                raise ProbeFailed(Outcome.TLS_INTERCEPTED, f"TLS: {error.verify_message}") from error
-            except ssl.SSLError as error:
-                raise ProbeFailed(Outcome.TLS_FAILED, f"TLS handshake: {error.reason}") from error
+            except ERRORS as error:
+                raise failure("TLS handshake", error) from error
             else:
                 return
 
     def write(self, plain: bytes) -> None:
         """Encrypt; what comes of it is sent with the next read."""
-        if plain:
+        if not plain:
+            return
+        try:
             self._tls.write(plain)
+        except ERRORS as error:
+            raise failure("TLS", error) from error
 
     def read(self) -> Exchange[bytes | None]:
         """Plain text as it comes, None at the end of the stream."""
@@ -123,8 +129,8 @@ class Channel:
                 yield from self._receive()
             except ssl.SSLEOFError:
                 return None
-            except ssl.SSLError as error:
-                raise ProbeFailed(Outcome.TLS_FAILED, f"TLS: {error.reason}") from error
+            except ERRORS as error:
+                raise failure("TLS", error) from error
 
     def _receive(self) -> Exchange[bool]:
         """Send what is encrypted, and wait for more; False at the end of the stream."""
@@ -137,3 +143,12 @@ class Channel:
             raise ProbeFailed(Outcome.OVERSIZED, f"TLS: more than {MAX_RECEIVED} bytes")
         self._incoming.write(chunk)
         return True
+
+
+def failure(step: str, error: Exception) -> ProbeFailed:
+    """What an error means: TLS_INTERCEPTED for a certificate that does not verify, else TLS_FAILED."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ProbeFailed(Outcome.TLS_INTERCEPTED, f"TLS: {error.verify_message}")
+    return ProbeFailed(
+        Outcome.TLS_FAILED, f"{step}: {getattr(error, 'reason', None) or type(error).__name__}"
+    )

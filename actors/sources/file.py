@@ -5,8 +5,8 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from eagleray.actors.daemon import in_daemon_thread
 from eagleray.actors.sources.base import Dialable, SourceSettings, TimedOut, TooLarge, Unreachable
-from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.pipelines.document import Document
 
 STDIN = "-"

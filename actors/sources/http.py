@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from eagleray.actors.daemon import in_daemon_thread
 from eagleray.actors.sources.base import (
     BadStatus,
     BlockedAddress,
@@ -20,7 +21,6 @@ from eagleray.actors.sources.base import (
     TooManyRedirects,
     Unreachable,
 )
-from eagleray.actors.sources.daemon import in_daemon_thread
 from eagleray.pipelines.document import Document
 from eagleray.pipelines.secrets import hide_in_url
 

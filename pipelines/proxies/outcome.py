@@ -98,6 +98,16 @@ class Outcome(StrEnum):
         Charge.SELF,
         "This machine ran short of descriptors, ports or memory.",
     )
+    SUSPENDED = (
+        "suspended",
+        Charge.SELF,
+        "This process stood still for some seconds, again and again: its connections tell nothing.",
+    )
+    INTERNAL_ERROR = (
+        "internal_error",
+        Charge.SELF,
+        "Eagleray itself failed in the middle of the check.",
+    )
 
 
 OK = (

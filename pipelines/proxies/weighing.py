@@ -13,6 +13,8 @@ TELLING = (
     Outcome.OK,
     Outcome.JUDGE_UNAVAILABLE,
     Outcome.LOCAL_RESOURCE,
+    Outcome.SUSPENDED,
+    Outcome.INTERNAL_ERROR,
     Outcome.BLOCKED_ADDRESS,
     Outcome.TAMPERED,
     Outcome.TLS_INTERCEPTED,

@@ -76,3 +76,18 @@ DIRECT_ANSWERS = [
     b"REMOTE_ADDR = 9.9.9.9\nHTTP_HOST = x\nREQUEST_URI = /\nQUERY_STRING = \n",
     b"9.9.9.9",
 ]
+# Tags, object identifiers and whole parts of a certificate.
+DER = [
+    b"\x30\x82\x01\x00",
+    b"\x30\x80",
+    b"\x31\x0b\x30\x09\x06\x03\x55\x04\x03\x0c\x02ab",
+    b"\xa0\x03\x02\x01\x04",
+    b"\x02\x01\xff",
+    b"\x03\x02\x00a",
+    b"\x17\x0d491301000000Z",
+    b"\x18\x0f99991231235959Z",
+    b"\x06\x03\x55\x04\x06",
+    b"\x1e\x02\xd8\x00",
+    b"\x14\x01\xff",
+    b"\x00\x00",
+]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.certificates import odd
 from tests.fuzz import pieces
 from tests.fuzz.targets import NONCE
 from tests.unit.pipelines.proxies import test_judging
@@ -58,6 +59,7 @@ SEEDS: dict[str, list[Chunks]] = {
     "coding": [*codings()],
     "judging": [*answers()],
     "answers": [*answers()],
+    "certificate": [[each.der] for each in odd()],
     "parse": [[file.read_bytes()] for file in LISTS.iterdir()],
 }
 

@@ -1,5 +1,6 @@
 """What is fuzzed, with what, and what must hold: a value or the one error that is named, nothing else."""
 
+import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -8,6 +9,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from eagleray.pipelines.document import Document
+from eagleray.pipelines.proxies.certificate import MAX_NAME, read_certificate
 from eagleray.pipelines.proxies.judging import Judge, JudgeError, parse_judge_url
 from eagleray.pipelines.proxies.model import Credentials, Endpoint, Protocol
 from eagleray.pipelines.proxies.outcome import Outcome
@@ -94,6 +96,16 @@ def any_list(chunks: list[bytes]) -> None:
             assert getattr(again, "endpoint", None) == candidate.endpoint
 
 
+def any_certificate(chunks: list[bytes]) -> None:
+    """Has a fingerprint, and of the rest what can be read, as text that can be written."""
+    der = b"".join(chunks)
+    certificate = read_certificate(der)
+    assert certificate.sha256 == hashlib.sha256(der).hexdigest()
+    said = certificate.subject + certificate.issuer + certificate.not_after
+    assert said.encode().decode().isprintable()
+    assert len(said) <= 3 * MAX_NAME
+
+
 class Fuzzed(NamedTuple):
     """What to feed to what."""
 
@@ -121,5 +133,6 @@ TARGETS = {
     "coding": Fuzzed([b"gzip", b"deflate", b"br", *pieces.HTTP], any_coding),
     "judging": Fuzzed(pieces.JUDGES, any_page),
     "answers": Fuzzed(pieces.JUDGES, any_answer),
+    "certificate": Fuzzed(pieces.DER, any_certificate),
     "parse": Fuzzed(pieces.LISTS, any_list),
 }

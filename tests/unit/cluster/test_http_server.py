@@ -2,6 +2,7 @@ from http import HTTPStatus
 
 import pytest
 
+from eagleray.actors import faults
 from eagleray.cluster.http_server import MAX_HEAD, BadRequestError, Request, Server, parse_request, response
 
 
@@ -69,3 +70,14 @@ def test_a_server_waits_while_what_has_come_may_become_a_head():
     assert server.reply(b"GET /x HTTP/1.1\r\n", "1.2.3.4") is None
     assert server.reply(b"\x05\x01\x00", "1.2.3.4").startswith(b"HTTP/1.1 400 ")
     assert server.reply(b"G" * (MAX_HEAD + 1), "1.2.3.4").startswith(b"HTTP/1.1 400 ")
+
+
+def test_an_error_of_our_own_is_an_answer_and_ends_no_server():
+    def answer(request: Request, client: str) -> bytes:
+        raise ZeroDivisionError
+
+    faults.counts.clear()
+    reply = Server(answer).reply(b"GET / HTTP/1.1\r\n\r\n", "192.0.2.1")
+    assert reply is not None
+    assert reply.startswith(b"HTTP/1.1 500 ")
+    assert faults.counts.total() == 1

@@ -17,8 +17,8 @@ def test_an_outcome_says_what_it_means(outcome):
 
 
 def test_nobody_pays_for_what_is_our_own_fault():
-    own_faults = {outcome for outcome in Outcome if outcome.charge is Charge.SELF}
-    assert own_faults == {Outcome.JUDGE_UNAVAILABLE, Outcome.LOCAL_RESOURCE}
+    own_faults = {outcome.value for outcome in Outcome if outcome.charge is Charge.SELF}
+    assert own_faults == {"judge_unavailable", "local_resource", "suspended", "internal_error"}
 
 
 def test_only_an_address_that_may_not_be_dialled_is_charged_to_the_source():
