@@ -3,8 +3,8 @@ import threading
 
 import pytest
 
-from eagleray.actors.sources import daemon
-from eagleray.actors.sources.daemon import in_daemon_thread
+from eagleray.actors import daemon
+from eagleray.actors.daemon import in_daemon_thread
 
 
 @pytest.fixture(autouse=True)
