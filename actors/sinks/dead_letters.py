@@ -77,13 +77,13 @@ class DeadLetters:
 
     def _add(self, found: Sequence[Rejected]) -> int:
         """Append what is new, durably, with one fsync; how many rows there was no room for."""
-        known = digests(self._path) if self._known is None else self._known
-        self._known = None  # read the file again where what follows fails half-way
         lines: dict[bytes, bytes] = {}
         unkept = 0
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "r+b") as file:  # noqa: PTH123 (a mode for the file)
-            size = file.seek(0, os.SEEK_END)
+            size = file.seek(0, os.SEEK_END)  # none where somebody has moved the last one away
+            known = self._known if size and self._known is not None else digests(self._path)
+            self._known = None  # read the file again where what follows fails half-way
             for digest, line, rows in self._letters(found):
                 if digest in known or digest in lines:
                     continue

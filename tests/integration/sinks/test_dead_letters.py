@@ -108,3 +108,13 @@ async def test_half_a_line_spoils_no_other(tmp_path, letters, picky, rows, schem
     assert [msgspec.json.decode(line)["row"]["id"] for line in (first, second)] == [1, 2]
     with pytest.raises(msgspec.DecodeError):
         msgspec.json.decode(half)
+
+
+async def test_a_file_that_is_moved_away_makes_room(tmp_path, letters, picky, rows, monkeypatch):
+    monkeypatch.setattr(dead_letters, "MAX_BYTES", 1_000)
+    await letters.sort_out(picky, rows(range(100)))
+    before = letters.unkept
+    path = tmp_path / "dead-letters" / "memory.ndjson"
+    path.rename(tmp_path / "seen.ndjson")
+    await letters.sort_out(picky, rows([0]))
+    assert (kept(tmp_path), letters.unkept) == ([0], before)
