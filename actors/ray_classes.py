@@ -133,6 +133,7 @@ class Sink(sink.Sink):
             self._metrics.gauge("store_lag_seconds", store.lag_seconds, store=name)
             self._metrics.gauge("store_failing", bool(store.failing), store=name)
             self._metrics.gauge("store_rejected_rows", store.rejected, store=name)
+            self._metrics.gauge("store_unkept_rows", store.unkept, store=name)
         return stats
 
 

@@ -31,6 +31,8 @@ from eagleray.pipelines.proxies.model import Candidate, CheckReport
 TURN = 256  # candidates handed to a worker at a time
 AHEAD = 4_096  # candidates read before somebody pulls them
 FLUSH_SECONDS = 0.1  # results wait no longer
+RESULTS_AHEAD = 64  # messages of workers that wait to be shown; beyond, they wait in the pipes
+STOP_SECONDS = 5.0  # for a worker to end when asked to
 
 fork = multiprocessing.get_context("fork")
 _encode = msgspec.msgpack.Encoder().encode
@@ -88,6 +90,8 @@ class Workers:
         for worker in self._workers:
             worker.process.terminate()
         for worker in self._workers:
+            worker.process.join(STOP_SECONDS)
+            worker.process.kill()
             worker.process.join()
 
     async def check(self, candidates: Iterable[Candidate]) -> AsyncIterator[Results]:
@@ -97,7 +101,7 @@ class Workers:
             JudgeError: no judge can be used.
             WorkerDied: a part of the candidates was not checked; all others were.
         """
-        results: asyncio.Queue[Results | None] = asyncio.Queue()
+        results: asyncio.Queue[Results | None] = asyncio.Queue(RESULTS_AHEAD)
         Thread(target=self._read, args=(candidates,), daemon=True).start()
         tasks = [asyncio.create_task(self._hand_out(worker)) for worker in self._workers]
         tasks += [asyncio.create_task(receive_results(worker, results)) for worker in self._workers]
@@ -150,8 +154,8 @@ async def receive_results(worker: Worker, results: asyncio.Queue[Results | None]
     while (message := await received(worker.results)) is not None:
         result = _decode_results(message)
         worker.missing -= len(result.reports) + sum(result.others.values())
-        results.put_nowait(result)
-    results.put_nowait(None)
+        await results.put(result)
+    await results.put(None)
 
 
 def start(everything: bool, options: dict[str, Any]) -> Worker:

@@ -21,6 +21,10 @@ LAST_SECOND = 2**32 - 1  # due seconds are uint32: they end in the year 2106
 Merge = Callable[[bytes, bytes], bytes]
 
 
+class NumbersUsedUp(Exception):
+    """Raised when an incarnation has no lease id left: it is time for the next one."""
+
+
 class Stats(msgspec.Struct):
     """Where a frontier stands; counts are of items unless they say leases."""
 
@@ -33,6 +37,7 @@ class Stats(msgspec.Struct):
     redelivered: int  # leases given out again since the start
     expired: int  # leases whose deadline passed since the start
     next_due: float | None  # Unix seconds: the earliest that waits
+    turned_away: int = 0  # offers of keys beyond MAX_KNOWN since the start
 
 
 class Frontier:
@@ -59,6 +64,7 @@ class Frontier:
         self._last_number = 0
         self._acked = 0
         self._redelivered = 0
+        self.turned_away = 0  # offers of keys beyond MAX_KNOWN
 
     def restore(
         self, keys: Sequence[bytes], hints: Sequence[bytes], states: Sequence[bytes], due: Sequence[float]
@@ -84,7 +90,7 @@ class Frontier:
             if self._add(key):
                 new.append(hint)
             elif (slot := self._slots.get(key)) is None:
-                continue
+                self.turned_away += 1
             elif slot >= first:
                 new[slot - first] = self._merge(new[slot - first], hint)
             elif (old := self._hints[slot].tobytes()) != hint:
@@ -102,7 +108,7 @@ class Frontier:
         A lost lease keeps its size even if that exceeds `limit`. None where nothing is due.
 
         Raises:
-            OverflowError: this incarnation has no lease id left.
+            NumbersUsedUp: this incarnation has no lease id left.
         """
         self._book.sweep(worker, worker_incarnation, now)
         held = self._lost(worker, worker_incarnation) or self._due(
@@ -166,6 +172,7 @@ class Frontier:
             redelivered=self._redelivered,
             expired=self._book.expired,
             next_due=self._wheel.next_due,
+            turned_away=self.turned_away,
         )
 
     def _number(self, lease_id: int) -> int:
@@ -184,7 +191,7 @@ class Frontier:
     def _due(self, worker: str, incarnation: int, limit: int, due_before: float) -> Held | None:
         """A new lease of what is due."""
         if self._last_number == MAX_NUMBER:
-            raise OverflowError("the lease ids of this incarnation are used up: restart the frontier")
+            raise NumbersUsedUp
         slots = self._wheel.take(limit, due_before)
         if not len(slots):
             return None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
+from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 
 import typer
@@ -117,7 +118,7 @@ class RowCount:
     """Progress of a copy on stderr: so many rows so far."""
 
     def __init__(self, what: str) -> None:
-        self._what, self._line, self._next = what, StatusLine(), 0.0
+        self._what, self._line, self._next = what, StatusLine(), -inf
 
     def __call__(self, rows: int) -> None:
         """Show it, now and then."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 
 from eagleray.actors.sinks.log.appender import Appender
@@ -101,7 +102,7 @@ class Log:
         self._waiting: list[Append] = []
         self._writing: list[Append] = []
         self._commits: asyncio.Task[None] | None = None
-        self._committed_at = 0.0
+        self._committed_at = -inf  # not yet
         self._retry_in = RETRY_FIRST
         self._closing = asyncio.Event()
 
