@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
@@ -50,7 +51,8 @@ def fail(message: str, advice: str = "", code: Exit = Exit.USAGE) -> NoReturn:
 
 def note(text: str) -> None:
     """Write a line for the person who watches; stdout stays clean for programs."""
-    typer.echo(text, err=True)
+    with suppress(OSError):  # a full disk there ends no work
+        typer.echo(text, err=True)
 
 
 def end_on_sigterm() -> None:
