@@ -158,11 +158,19 @@ class Cursor:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a small file so that a crash leaves the old one or the new one, never a part."""
+    """Write a small file so that a crash leaves the old one or the new one, never a part.
+
+    Raises:
+        OSError: the disk is full or broken; it names the file.
+    """
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_directory(path.parent)
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a write has none
+        raise

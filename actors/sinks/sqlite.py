@@ -13,6 +13,7 @@ from eagleray.actors.sinks.sqlite_reader import (
     BUSY_SECONDS,
     FileId,
     SqliteReader,
+    columns_of,
     file_at,
     require_columns,
     translated,

@@ -100,8 +100,10 @@ def translated(path: Path) -> Iterator[None]:
         raise RowsRejected(f"SQLite {path}: {error}") from error
     except (ValueError, OverflowError) as error:
         raise RowsRejected(f"SQLite {path}: {error}") from error
-    except (sqlite3.Error, OSError) as error:
+    except sqlite3.Error as error:
         raise StoreUnavailable(f"SQLite {path}: {error}") from error
+    except OSError as error:
+        raise StoreUnavailable(f"SQLite {path}: {error.strerror or error}") from error
 
 
 def columns_of(connection: sqlite3.Connection, table: Table) -> tuple[str, ...]:

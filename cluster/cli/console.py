@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 
 import typer
@@ -47,6 +49,12 @@ def fail(message: str, advice: str = "", code: Exit = Exit.USAGE) -> NoReturn:
     if advice:
         note(f"  {advice}")
     raise typer.Exit(code)
+
+
+def require_directory(data: Path) -> None:
+    """End the command where the data directory is something else; it need not be there."""
+    if os.path.lexists(data) and not data.is_dir():
+        fail(f"{data} is not a directory", "Move it away, or give another data directory with --data.")
 
 
 def note(text: str) -> None:

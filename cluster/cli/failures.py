@@ -1,12 +1,14 @@
 """The last wall: what no command has foreseen ends in one sentence, too; its traceback is for who asks."""
 
 import os
+import re
 import traceback
 from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "EAGLERAY_TRACEBACK"  # set to anything: show the traceback of an unexpected failure
 
+ERRNO = re.compile(r"^\[Errno \d+\] ")
 OURS, RAYS = "eagleray.", "ray."
 
 
@@ -41,10 +43,10 @@ def sentence(error: BaseException) -> str:
 
 
 def of_ray(error: BaseException) -> str:
-    """What Ray says of a process: its first line; where an actor did not start, the last one of a traceback."""
+    """What Ray says of a process: its first line, or of an actor that did not start the traceback's last."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     if getattr(error, "actor_init_failed", False):
-        return lines[-1].partition(": ")[2] or lines[-1]
+        return ERRNO.sub("", lines[-1].partition(": ")[2] or lines[-1])
     return lines[0].rstrip(".")
 
 

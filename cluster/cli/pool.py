@@ -10,7 +10,7 @@ import typer
 
 from eagleray.actors.sinks.base import SchemaMismatch, StoreError
 from eagleray.actors.sinks.registry import parse_store
-from eagleray.cluster.cli.console import Exit, Format, chosen, fail, row_writer
+from eagleray.cluster.cli.console import Exit, Format, chosen, fail, require_directory, row_writer
 from eagleray.cluster.paths import data_dir, database
 from eagleray.cluster.pool import COLUMNS, alive, proxy_row
 from eagleray.cluster.stores import Readable, opened
@@ -88,7 +88,7 @@ def list_(
     query = alive(limit, protocol or (), countries(country), anonymity or (), max_latency, min_score)
     with open_pool(data, store) as pool:
         rows = pool.read(query)
-        lack = () if rows else lack_of(pool)
+        lack = ("", "") if rows else lack_of(pool)
     shown = chosen(form, sys.stdout)
     writer = row_writer(shown, sys.stdout, TABLE_COLUMNS if shown is Format.TABLE else COLUMNS)
     for row in rows:
@@ -111,7 +111,7 @@ def get(
     query = alive(1, protocol or (), countries(country), anonymity or (), max_latency, min_score)
     with open_pool(data, store) as pool:
         rows = pool.read(query)
-        lack = () if rows else lack_of(pool)
+        lack = ("", "") if rows else lack_of(pool)
     if not rows:
         fail(*lack, code=Exit.NOTHING_ALIVE)
     typer.echo(proxy_row(rows[0], protocol or ())["url"])
@@ -139,6 +139,7 @@ def countries(text: str) -> list[str]:
 def open_pool(flag: Path | None, store: str) -> Iterator[Readable]:
     """The pool in a store, or in the data directory; what stands in the way ends the command."""
     data = data_dir(flag)
+    require_directory(data)
     try:
         there = store != "sqlite" or database(data).exists()
     except OSError as error:

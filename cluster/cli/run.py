@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eagleray.cluster.cli.config import ConfigOption, read_settings
-from eagleray.cluster.cli.console import Exit, fail, note, print_json
+from eagleray.cluster.cli.console import Exit, fail, note, print_json, require_directory
 from eagleray.cluster.cli.failures import sentence, show_traceback
+from eagleray.cluster.paths import log_dir
 
 if TYPE_CHECKING:
     from eagleray.cluster.runner import Finished
@@ -72,6 +73,7 @@ def refuse_unusable(settings: "Settings") -> None:
         fail("no judge is configured", "Add one under pipelines.proxies.judges, or start `eagleray judge`.")
     refuse_unwritable(settings.data_dir)
     refuse_in_use(settings.data_dir)
+    refuse_unreadable_log(log_dir(settings.data_dir))
 
 
 def refuse_unwritable(data: Path) -> None:
@@ -90,7 +92,6 @@ def refuse_unwritable(data: Path) -> None:
 def refuse_in_use(data: Path) -> None:
     """End the command where a run on this machine has the data directory; else it is this process's own."""
     from eagleray.actors.sinks.log.log import LogLocked, take_lock
-    from eagleray.cluster.paths import log_dir
 
     if not hold(data):
         fail(f"another run is at work in {data}", "Wait for its end, or give another directory with --data.")
@@ -101,6 +102,21 @@ def refuse_in_use(data: Path) -> None:
             fail(str(error), "Another run is at work there: give another directory with --data.")
         except OSError as error:
             fail(f"cannot write to {log_dir(data)}: {error.strerror}", "Give a directory with --data.")
+
+
+def refuse_unreadable_log(log: Path) -> None:
+    """End the command where the log is not for this program: its actor would tell that once Ray is up."""
+    from eagleray.actors.sink import read_fence
+    from eagleray.actors.sinks.log.segments import OtherFormat, require_format
+
+    require_directory(log)
+    try:
+        require_format(log)
+        read_fence(log / "fence")
+    except (OtherFormat, ValueError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"cannot read the log in {log}: {error.strerror}", "Give another directory with --data.")
 
 
 def hold(data: Path) -> bool:

@@ -43,7 +43,7 @@ def prepare() -> None:
         io.BufferedWriter(Output(1, "w", closefd=False)),
         encoding=old.encoding if old else None,
         errors="backslashreplace",
-        line_buffering=bool(old and (old.line_buffering or old.write_through)),
+        line_buffering=getattr(old, "line_buffering", False) or getattr(old, "write_through", False),
     )
     if sys.stderr is None:
         sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), errors="backslashreplace")
