@@ -23,6 +23,7 @@ from eagleray.cluster.cli.console import (
     print_json,
     require_directory,
 )
+from eagleray.cluster.cli.failures import sentence
 from eagleray.cluster.cli.pool import Data
 from eagleray.cluster.paths import data_dir, log_dir
 
@@ -101,7 +102,7 @@ def replay(
     except LogMissing as error:
         fail(str(error), "Give --data DIR.")
     except (StoreError, OSError) as error:
-        fail(str(error), code=Exit.NOTHING_ALIVE)
+        fail(sentence(error), code=Exit.NOTHING_ALIVE)
     if as_json:
         print_json(rows._asdict())
     else:

@@ -21,6 +21,7 @@ from eagleray.cluster.cli.console import (
     require_directory,
     row_writer,
 )
+from eagleray.cluster.cli.failures import sentence
 from eagleray.cluster.paths import log_dir
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ async def outcome(store: "StoreUrl", schema: "Schema", work: Work) -> Result:
     try:
         return {"store": store.name, **await work(store, writer, schema), "error": ""}
     except (StoreError, BackupError, OSError) as error:
-        return {"store": store.name, "error": str(error)}
+        return {"store": store.name, "error": sentence(error)}
     finally:
         await writer.close()
 
