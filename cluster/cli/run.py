@@ -170,6 +170,9 @@ def execute(settings: "Settings", once: bool) -> "Finished":
         limit.start()
         try:
             return runner.execute(settings, once, on_start, display.show)
+        except (RayError, ExceptionGroup) as error:  # first: what an actor raised may be a ValueError, too
+            show_traceback(error)
+            fail(f"an actor failed for good: {sentence(error)}", RAY_LOGS, Exit.NOTHING_ALIVE)
         except (ConnectionError, ValueError) as error:  # ValueError: Ray does not take the address
             fail(f"cannot join Ray: {error}", "Is the cluster up? `ray status` tells.")
         except NamespaceTaken as error:
@@ -177,9 +180,6 @@ def execute(settings: "Settings", once: bool) -> "Finished":
             fail(str(error), advice)
         except RayNotStarted as error:
             fail(str(error), error.advice, Exit.NOTHING_ALIVE)
-        except (RayError, ExceptionGroup) as error:
-            show_traceback(error)
-            fail(f"an actor failed for good: {sentence(error)}", RAY_LOGS, Exit.NOTHING_ALIVE)
         except KeyboardInterrupt:
             raise typer.Exit(Exit.INTERRUPTED) from None
         finally:
