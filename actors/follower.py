@@ -228,4 +228,7 @@ class Follower:
 
 def describe(error: Exception) -> str:
     """An error in words. Only our own messages are known to hold no row."""
-    return str(error) if isinstance(error, (StoreError, OSError)) else type(error).__name__
+    if isinstance(error, OSError):  # a writer raises none: it is the log, a cursor, the dead letters
+        where = f" at {error.filename}" if error.filename else ""
+        return f"not the store, but the data directory fails{where}: {error.strerror or error}"
+    return str(error) if isinstance(error, StoreError) else type(error).__name__

@@ -2,13 +2,16 @@
 
 import csv
 import json
+import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 
 import typer
@@ -49,9 +52,16 @@ def fail(message: str, advice: str = "", code: Exit = Exit.USAGE) -> NoReturn:
     raise typer.Exit(code)
 
 
+def require_directory(data: Path) -> None:
+    """End the command where the data directory is something else; it need not be there."""
+    if os.path.lexists(data) and not data.is_dir():
+        fail(f"{data} is not a directory", "Move it away, or give another data directory with --data.")
+
+
 def note(text: str) -> None:
     """Write a line for the person who watches; stdout stays clean for programs."""
-    typer.echo(text, err=True)
+    with suppress(OSError):  # a full disk there ends no work
+        typer.echo(text, err=True)
 
 
 def end_on_sigterm() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from eagleray.actors.sinks.log.appender import Appender
 from eagleray.actors.sinks.log.damage import DamagedBytes
 from eagleray.actors.sinks.log.frames import MAX_PAYLOAD, MAX_RECORDS, Frame, Position
-from eagleray.actors.sinks.log.segments import Segments
+from eagleray.actors.sinks.log.segments import Segments, require_format
 
 logger = logging.getLogger(__name__)
 
@@ -124,9 +124,11 @@ class Log:
 
         Raises:
             LogLocked: another process has it open.
+            OtherFormat: another version of this program has written it.
             OSError: the directory cannot be written.
         """
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)  # payloads may hold secrets
+        require_format(directory)
         lock = take_lock(directory)
         try:
             return cls(

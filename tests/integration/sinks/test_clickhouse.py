@@ -404,3 +404,13 @@ def test_what_a_url_may_not_have_is_said(url):
     with pytest.raises(ValueError, match="ClickHouse") as refused:
         ClickHouseWriter.from_url("clickhouse", url)
     assert "secret" not in str(refused.value)
+
+
+async def test_a_table_made_by_hand_is_refused_with_what_to_do(clickhouse_url, ask):
+    ask("CREATE TABLE {}.proxies (a Int32) ENGINE = MergeTree ORDER BY a")
+    writer = ClickHouseWriter.from_url("clickhouse", clickhouse_url)
+    await writer.open()
+    said = r"table proxies in the store .*it lacks ip, port, .* and \d+ more\): rename or drop it"
+    with pytest.raises(SchemaMismatch, match=said):
+        await writer.migrate(SCHEMA)
+    await writer.close()
