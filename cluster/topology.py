@@ -27,6 +27,14 @@ PIPELINE = ProxyPipeline()
 SCHEMA = schema_of(PIPELINE)
 REACH_LIMIT = 5.0  # seconds for a cluster's head to take a connection
 
+# Ray's own bookkeeping, which grows for hours by default. What the user's environment says goes first.
+LOCAL_RAY = {
+    "RAY_task_events_max_num_task_in_gcs": "10000",  # of 100 000
+    "RAY_enable_timeline": "0",  # no profile of each call
+    "RAY_maximum_gcs_destroyed_actor_cached_count": "1000",  # of 100 000
+    "RAY_maximum_gcs_dead_worker_cached_count": "1000",
+}
+
 
 class Fleet(NamedTuple):
     """Handles of the actors."""
@@ -37,9 +45,14 @@ class Fleet(NamedTuple):
     scorers: list[Any]
     checkers: list[Any]
 
+    @property
+    def actors(self) -> list[Any]:
+        """All of them, from the one that brings work to the one that stores it."""
+        return [self.collector, *self.checkers, *self.scorers, self.frontier, self.sink]
+
     def kill(self) -> None:
         """End every actor at once."""
-        for actor in (self.collector, *self.checkers, *self.scorers, self.frontier, self.sink):
+        for actor in self.actors:
             ray.kill(actor)
 
 
@@ -50,6 +63,8 @@ def start_ray(settings: Settings) -> str:
         ConnectionError: there is no cluster at the address.
     """
     local = settings.ray.address is None
+    for name, value in LOCAL_RAY.items() if local else ():
+        os.environ.setdefault(name, value)
     require_reachable(settings.ray.address or "")
     context = ray.init(
         address="local" if local else settings.ray.address,

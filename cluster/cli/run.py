@@ -3,7 +3,6 @@
 import os
 import sys
 from collections import Counter
-from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eagleray.cluster.cli.config import ConfigOption, read_settings
-from eagleray.cluster.cli.console import Exit, fail, note, print_json
+from eagleray.cluster.cli.console import Exit, end_on_hangup, fail, note, print_json
+from eagleray.cluster.cli.ray_output import end_without_ray, ray_silenced
 
 if TYPE_CHECKING:
     from eagleray.cluster.runner import Finished
@@ -108,8 +108,10 @@ def execute(settings: "Settings", once: bool) -> "Finished":
 
     from eagleray.cluster import runner
     from eagleray.cluster.progress import Display
+    from eagleray.cluster.ray_watch import RayLost
 
-    with redirect_stdout(sys.stderr), Display() as display:  # Ray prints what its processes say to stdout
+    end_on_hangup()
+    with ray_silenced(), Display() as display:
 
         def on_start(dashboard: str) -> None:
             display.say(f"Ray is up; dashboard: {dashboard or 'off'}")
@@ -117,6 +119,9 @@ def execute(settings: "Settings", once: bool) -> "Finished":
         display.say("Starting Ray …")
         try:
             return runner.execute(settings, once, on_start, display.show)
+        except RayLost as error:
+            display.stop()
+            end_without_ray(str(error), settings.ray.address)
         except (ConnectionError, ValueError) as error:  # ValueError: Ray does not take the address
             fail(f"cannot join Ray: {error}", "Is the cluster up? `ray status` tells.")
         except RayError as error:
