@@ -21,7 +21,14 @@ from eagleray.actors.sinks.registry import StoreUrl, create_writer
 # A killed actor comes back with empty memory, and calls that were under way are made again: every call
 # between actors is idempotent, so that is safe. Only checkers use a core; `num_cpus` is always said, because
 # an actor without it takes one to be placed.
-DURABLE: dict[str, Any] = {"max_restarts": -1, "max_task_retries": -1, "max_concurrency": 1000, "num_cpus": 0}
+AT_ONCE = "at_once"  # calls that have a thread of their own: the actor may wait for a head that is lost
+DURABLE: dict[str, Any] = {
+    "max_restarts": -1,
+    "max_task_retries": -1,
+    "max_concurrency": 1000,
+    "concurrency_groups": {AT_ONCE: 1},
+    "num_cpus": 0,
+}
 
 FRONTIER, SINK, COLLECTOR = "frontier", "sink", "collector"
 
@@ -113,6 +120,7 @@ class EndsWithRay:
         end_when_orphaned()
         return super().__new__(cls)
 
+    @ray.method(concurrency_group=AT_ONCE)
     def end(self) -> None:
         """End at once: the driver's word where there is no GCS that could pass it on."""
         os._exit(0)

@@ -80,6 +80,8 @@ async def supervise(settings: Settings, once: bool, show: Callable[[Progress], N
 async def run(settings: Settings, once: bool, show: Callable[[Progress], None]) -> Finished:
     """Launch the actors, see the run through, and save what was done."""
     fleet = await in_daemon_thread(partial(launch, settings, once))  # without a head it would never return
+    for scorer in fleet.scorers:  # nobody else here calls them: now it is known where they are
+        scorer.__ray_ready__.remote()
     supervisor = Supervisor(fleet, show)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
