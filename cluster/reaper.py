@@ -25,13 +25,14 @@ def reaping() -> Iterator[None]:
     mark = secrets.token_hex(16)
     command = [sys.executable, "-m", "eagleray.cluster.reaper", mark]
     # A session of its own: what a terminal sends to all its processes is not for this one.
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):  # noqa: S603 - our own
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as reaper:  # noqa: S603
         os.environ[VARIABLE] = mark
         try:
             yield
         finally:
             del os.environ[VARIABLE]
             kill(mark)
+            reaper.kill()
 
 
 def kill(mark: str) -> None:

@@ -1,4 +1,4 @@
-"""Processes that a test has started, and all that those have started: found by a mark in their environment."""
+"""Processes that a test has started, and all that those started: found by a mark in their environment."""
 
 import os
 import secrets

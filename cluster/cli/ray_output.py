@@ -17,15 +17,13 @@ def ray_silenced() -> Iterator[None]:
     Ray prints to stdout what befalls its processes, and its C++ code writes errors to descriptor 2: pages of
     both, where one of them has died.
     """
-    before = os.dup(2)
     with Path(os.devnull).open("w") as nowhere, os.fdopen(os.dup(2), "w", buffering=1) as ours:
         os.dup2(nowhere.fileno(), 2)
         try:
             with redirect_stdout(nowhere), redirect_stderr(ours):
                 yield
         finally:
-            os.dup2(before, 2)
-            os.close(before)
+            os.dup2(ours.fileno(), 2)  # which is /dev/null by now, where the terminal was closed
 
 
 def end_without_ray(message: str, address: str | None) -> NoReturn:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -26,7 +27,17 @@ ACTORS = ("Checker", "Collector", "Frontier", "Scorer", "Sink")
 def running(data: Path, config: Path, *options: str) -> Iterator[tuple["subprocess.Popen[str]", Marked]]:
     """A run in its middle."""
     marked, before = Marked(), recorded(data)
-    command = [sys.executable, "-m", "eagleray", "run", "--config", str(config), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "eagleray",
+        "run",
+        "--config",
+        str(config),
+        "--data",
+        str(data),
+        *options,
+    ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=marked.environment, start_new_session=True, **pipes) as process:
         try:
@@ -64,7 +75,9 @@ def test_local_ray(config: Path, tmp_path: Path, ground: Ready) -> None:
     data = tmp_path / "data"
     for name, part in {"raylet": "the raylet of this machine", "gcs_server": "its head (the GCS)"}.items():
         with running(data, config) as (process, marked):
-            victims = [pid for pid, line in marked.processes().items() if line.split()[0].endswith(f"/{name}")]
+            victims = [
+                pid for pid, line in marked.processes().items() if line.split()[0].endswith(f"/{name}")
+            ]
             os.kill(victims[0], signal.SIGKILL)
             says_one_sentence(process, part)
             print(f"nothing left {marked.seconds_until_gone():.2f} s later")
@@ -78,22 +91,23 @@ def test_local_ray(config: Path, tmp_path: Path, ground: Ready) -> None:
 
 
 @pytest.fixture
-def cluster() -> Iterator[Any]:
-    """A head and another node, both on this machine."""
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head and another node, both on this machine, in a folder of their own: paths of sockets are short."""
     from ray.cluster_utils import Cluster
 
-    node = {"num_cpus": 2, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=node)
-    cluster.add_node(num_cpus=2)
-    yield cluster
-    cluster.shutdown()
+    with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        node = {"num_cpus": 2, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=node)
+        cluster.add_node(num_cpus=2)
+        yield cluster
+        cluster.shutdown()
 
 
 @pytest.mark.timeout(300)
 def test_cluster(cluster: Any, config: Path, tmp_path: Path) -> None:
     """The raylet of the driver's machine freezes; then the head is gone, and with it the GCS."""
-    data = tmp_path / "data"
-    with running(data, config, "--address", cluster.address) as (process, _):
+    with running(tmp_path / "first", config, "--address", cluster.address) as (process, _):
         actors = actors_below(os.getpid(), "Sink")
         raylet = parent(actors[0])
         os.kill(raylet, signal.SIGSTOP)
@@ -101,7 +115,7 @@ def test_cluster(cluster: Any, config: Path, tmp_path: Path) -> None:
         os.kill(raylet, signal.SIGCONT)
         wait_until(lambda: not actors_below(os.getpid(), *ACTORS))
 
-    with running(data, config, "--address", cluster.address) as (process, _):
+    with running(tmp_path / "second", config, "--address", cluster.address) as (process, _):
         for service in ("raylet", "gcs_server"):
             os.kill(cluster.head_node.all_processes[service][0].process.pid, signal.SIGKILL)
         _, said = process.communicate(timeout=PATIENCE)
