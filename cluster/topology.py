@@ -27,12 +27,10 @@ PIPELINE = ProxyPipeline()
 SCHEMA = schema_of(PIPELINE)
 REACH_LIMIT = 5.0  # seconds for a cluster's head to take a connection
 
-# Ray's own bookkeeping, which grows for hours by default. What the user's environment says goes first.
+# The bounds of what Ray's head remembers of calls: 250 MB by its own. A user's environment goes first.
 LOCAL_RAY = {
-    "RAY_task_events_max_num_task_in_gcs": "10000",  # of 100 000
-    "RAY_enable_timeline": "0",  # no profile of each call
-    "RAY_maximum_gcs_destroyed_actor_cached_count": "1000",  # of 100 000
-    "RAY_maximum_gcs_dead_worker_cached_count": "1000",
+    "RAY_task_events_max_num_task_in_gcs": "10000",  # calls; a tenth of Ray's own
+    "RAY_enable_timeline": "0",  # no profile of each
 }
 
 
