@@ -18,10 +18,11 @@ from eagleray.actors.sinks.base import Schema
 from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.registry import StoreUrl, create_writer
 
+AT_ONCE = "at_once"  # calls that have a thread of their own: the actor may wait for a head that is lost
+
 # A killed actor comes back with empty memory, and calls that were under way are made again: every call
 # between actors is idempotent, so that is safe. Only checkers use a core; `num_cpus` is always said, because
 # an actor without it takes one to be placed.
-AT_ONCE = "at_once"  # calls that have a thread of their own: the actor may wait for a head that is lost
 DURABLE: dict[str, Any] = {
     "max_restarts": -1,
     "max_task_retries": -1,

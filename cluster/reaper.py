@@ -25,7 +25,10 @@ def reaping() -> Iterator[None]:
     mark = secrets.token_hex(16)
     command = [sys.executable, "-m", "eagleray.cluster.reaper", mark]
     # A session of its own: what a terminal sends to all its processes is not for this one.
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as reaper:  # noqa: S603
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+    with subprocess.Popen(  # noqa: S603 - our own
+        command, stdin=pipe, stdout=nowhere, stderr=nowhere, start_new_session=True
+    ) as reaper:
         os.environ[VARIABLE] = mark
         try:
             yield

@@ -12,7 +12,7 @@ from signal import Signals
 
 from eagleray.cluster.proving_ground.reactor import Reactor
 
-GRACE = 1.0  # seconds from the end of stdin for a clean end: less than the parent's other processes have
+GRACE = 1.0  # seconds for a clean end once stdin has ended
 
 
 class Ends:
