@@ -97,11 +97,14 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         monkeypatch.setenv("RAY_TMPDIR", folder)
+        marked = Marked()
+        monkeypatch.setenv("_TEST_MARK", marked.environment["_TEST_MARK"])
         node = {"num_cpus": 2, "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args=node)
         cluster.add_node(num_cpus=2)
         yield cluster
         cluster.shutdown()
+        marked.kill()  # Ray's agents, which outlive a raylet by a minute
 
 
 @pytest.mark.timeout(300)
