@@ -18,7 +18,9 @@ class Display:
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
-        self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
+        console = self._console
+        live = Live(console=console, refresh_per_second=4, redirect_stdout=False)  # Ray writes there
+        self._live = live if console.is_terminal else None
         self._line_at = -inf
 
     def __enter__(self) -> "Display":
@@ -29,6 +31,10 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Leave the panel as it is."""
         if self._live:
             self._live.stop()
 

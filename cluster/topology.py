@@ -31,6 +31,12 @@ RAY_BYTES = 4 << 20  # that Ray's folder must have room for: its logs of a short
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where Ray keeps objects
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
 
+# The bounds of what Ray's head remembers of calls: 250 MB by its own. A user's environment goes first.
+LOCAL_RAY = {
+    "RAY_task_events_max_num_task_in_gcs": "10000",  # calls; a tenth of Ray's own
+    "RAY_enable_timeline": "0",  # no profile of each
+}
+
 
 class Fleet(NamedTuple):
     """Handles of the actors."""
@@ -41,9 +47,14 @@ class Fleet(NamedTuple):
     scorers: list[Any]
     checkers: list[Any]
 
+    @property
+    def actors(self) -> list[Any]:
+        """All of them, from the one that brings work to the one that stores it."""
+        return [self.collector, *self.checkers, *self.scorers, self.frontier, self.sink]
+
     def kill(self) -> None:
         """End every actor at once."""
-        for actor in (self.collector, *self.checkers, *self.scorers, self.frontier, self.sink):
+        for actor in self.actors:
             ray.kill(actor)
 
 
@@ -81,6 +92,8 @@ def start_local_ray(settings: Settings) -> str:
         RayNotStarted: it does not start.
     """
     require_room_for_ray()
+    for name, value in LOCAL_RAY.items():
+        os.environ.setdefault(name, value)
     try:
         context = ray.init(
             address="local",

@@ -1,6 +1,7 @@
 """What every command shares: exit codes, errors that say what to do, and rows on stdout in five formats."""
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -65,7 +66,7 @@ def note(text: str) -> None:
 
 
 def end_on_sigterm() -> None:
-    """Let SIGTERM, which `timeout`, Docker and systemd send, end this process as Ctrl-C does.
+    """Let SIGTERM, which `timeout`, Docker and systemd send, and SIGHUP end this process as Ctrl-C does.
 
     Processes that are forked from now on inherit this.
     """
@@ -76,6 +77,31 @@ def end_on_sigterm() -> None:
         signal.raise_signal(signal.SIGINT)
 
     signal.signal(signal.SIGTERM, interrupt)
+    end_on_hangup()
+
+
+def end_on_hangup() -> None:
+    """Let SIGHUP, which comes when a terminal is closed, end this process as SIGTERM does: cleanly.
+
+    Where it is ignored, as under `nohup`, it stays so.
+    """
+
+    def hang_up(*_: object) -> None:
+        for descriptor in (1, sys.stderr.fileno()):
+            forget_terminal(descriptor)
+        signal.raise_signal(signal.SIGTERM)
+
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, hang_up)
+
+
+def forget_terminal(descriptor: int) -> None:
+    """Put /dev/null in the place of a terminal that is gone: a word to it would be an error."""
+    try:
+        os.ttyname(descriptor)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def moment(at: float | None) -> str:

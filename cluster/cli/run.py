@@ -4,7 +4,6 @@ import fcntl
 import os
 import sys
 from collections import Counter
-from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Timer
@@ -13,8 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eagleray.cluster.cli.config import ConfigOption, read_settings
-from eagleray.cluster.cli.console import Exit, fail, note, print_json, require_directory
+from eagleray.cluster.cli.console import (
+    Exit,
+    end_on_hangup,
+    fail,
+    note,
+    print_json,
+    require_directory,
+)
 from eagleray.cluster.cli.failures import sentence, show_traceback
+from eagleray.cluster.cli.ray_output import end_without_ray, ray_silenced
 from eagleray.cluster.paths import log_dir
 
 if TYPE_CHECKING:
@@ -156,11 +163,13 @@ def execute(settings: "Settings", once: bool) -> "Finished":
 
     from eagleray.cluster import runner
     from eagleray.cluster.progress import Display
+    from eagleray.cluster.ray_watch import RayLost
     from eagleray.cluster.topology import NamespaceTaken, RayNotStarted
 
     limit = Timer(RAY_START_LIMIT, give_up_on_ray)
     limit.daemon = True
-    with redirect_stdout(sys.stderr), Display() as display:  # Ray prints what its processes say to stdout
+    end_on_hangup()
+    with ray_silenced(), Display() as display:
 
         def on_start(dashboard: str) -> None:
             limit.cancel()
@@ -170,6 +179,9 @@ def execute(settings: "Settings", once: bool) -> "Finished":
         limit.start()
         try:
             return runner.execute(settings, once, on_start, display.show)
+        except RayLost as error:
+            display.stop()
+            end_without_ray(str(error), settings.ray.address)
         except (RayError, ExceptionGroup) as error:  # first: what an actor raised may be a ValueError, too
             show_traceback(error)
             fail(f"an actor failed for good: {sentence(error)}", RAY_LOGS, Exit.NOTHING_ALIVE)
