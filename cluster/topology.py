@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import ray
 
 from eagleray.actors import ray_classes
+from eagleray.actors.sink import read_fence
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.source import Feed
 from eagleray.cluster.checking import auto_concurrency
@@ -103,6 +104,7 @@ def launch(settings: Settings, once: bool) -> Fleet:
         pipeline=PIPELINE,
         lease_seconds=proxies.lease.seconds,
         due_before=time.time() if once else None,
+        began=max(int(time.time()), read_fence(log_dir(data) / "fence") + 1),
     )
     scorers = ray_classes.start_scorers(
         settings.ray.scorers,

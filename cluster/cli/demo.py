@@ -11,7 +11,7 @@ from urllib.parse import quote
 import typer
 
 from eagleray.cluster.cli.console import Exit, Format, fail, note, print_json, row_writer
-from eagleray.cluster.cli.run import execute, exit_code, refuse_in_use, report, summarize
+from eagleray.cluster.cli.run import execute, exit_code, refuse_in_use, report, summarize, warn
 
 if TYPE_CHECKING:
     from eagleray.cluster.proving_ground import Ready, Truth
@@ -62,6 +62,7 @@ def demo(
         fail(str(error), "Its own message stands above.")
     verdicts = read_verdicts(settings.data_dir)
     summary = summarize(finished.progress) | compare(truth, verdicts, settings.data_dir)
+    warn(summary)
     if as_json:
         print_json(summary)
     else:
