@@ -40,13 +40,12 @@ _decode_lease = msgspec.msgpack.Decoder(Lease).decode
 
 
 class CheckerStats(msgspec.Struct, frozen=True):
-    """What one life of a checker did."""
+    """How a checker fares."""
 
     name: str
     pid: int
     judge: str  # why there is none, or empty
     running: int  # checks in flight
-    outcomes: dict[str, int]
     lag: float  # seconds by which the event loop was late
     held_back: str = ""  # why it holds fewer connections than it might
 
@@ -88,7 +87,6 @@ class Checker:
         self._leases: Counter[int] = Counter()  # lease id -> items not delivered yet
         self._deliveries: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()  # a check or a delivery has ended
-        self._outcomes: Counter[str] = Counter()
         self._faults = 0
 
     async def start(self) -> None:
@@ -114,13 +112,12 @@ class Checker:
         await self._frontier.release(list(self._leases))
 
     async def stats(self) -> CheckerStats:
-        """What it did, and how it fares."""
+        """How it fares."""
         return CheckerStats(
             name=self._name,
             pid=os.getpid(),
             judge=self._judges.problem if self._judges and self._judges.given_up else "",
             running=self._checks.running if self._checks else 0,
-            outcomes=dict(self._outcomes),
             lag=self._engine.lag if self._engine else 0.0,
             held_back=self._engine.concurrency.held_back if self._engine else "",
         )
@@ -202,7 +199,6 @@ class Checker:
             records, acks = await self._scorer.score(_encode(batch))
             await self._put(records)
             await self._frontier.ack(acks)
-            self._tally(batch)
         except StaleFence:
             logger.info("%s: the frontier has a new life, %d results are void", self._name, len(batch))
         finally:
@@ -218,12 +214,6 @@ class Checker:
             except AppendFailed as error:
                 logger.warning("%s waits for the log: %s", self._name, error)
                 await asyncio.sleep(LOG_RETRY)
-
-    def _tally(self, batch: list[Checked]) -> None:
-        outcomes = Counter(checked.report.outcome.value for checked in batch)
-        self._outcomes += outcomes
-        for outcome, amount in outcomes.items():
-            self._metrics.count("checks", amount, outcome=outcome)
 
     async def _renew(self) -> None:
         while True:

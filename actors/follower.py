@@ -31,11 +31,12 @@ GONE = "store %s: %d rows were gone from the log before it could take them: see 
 
 
 class StoreStats(msgspec.Struct, frozen=True):
-    """How one store fares since the start."""
+    """How one store fares; what is counted since the sink's start begins at 0 with each of its lives."""
 
-    rows: int  # that it has been given, those that it had already included
-    rejected: int  # rows that it will never take: they stand in its file of dead letters
-    missed: int  # rows that were gone from the log before it could take them
+    rows: int  # since the sink's start: given to it, those that it had already included
+    passed: int  # rows of the log before its cursor, over all lives: given, rejected or missed
+    rejected: int  # since the sink's start: rows that it will never take, they are among the dead letters
+    missed: int  # since the sink's start: rows that were gone from the log before it could take them
     lag_rows: int
     lag_seconds: float  # age of the oldest row that the store lacks
     failing: str  # why it does not write now, or empty
@@ -119,6 +120,7 @@ class Follower:
         behind = self.position < self._log.end
         return StoreStats(
             rows=self._rows,
+            passed=self._number,
             rejected=self._dead.rejected,
             missed=self._missed,
             lag_rows=self._log.next_number - self._number if behind else 0,

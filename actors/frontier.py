@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -43,6 +44,7 @@ class Frontier:
         *,
         lease_seconds: float,
         due_before: float | None = None,
+        began: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._pipeline = pipeline
@@ -50,6 +52,7 @@ class Frontier:
         self._metrics = metrics
         self._lease_seconds = lease_seconds
         self._due_before = due_before  # Unix seconds: a single run checks what was due when it began
+        self._began = began  # the first incarnation of this run; None: whichever comes
         self._clock = clock
         self._recovery: asyncio.Task[pure.Frontier] | None = None
 
@@ -80,8 +83,12 @@ class Frontier:
 
     async def ack(self, acks: bytes) -> int:
         """Settle items; those of a lease that is no longer held change nothing."""
-        settled = (await self._ready()).ack(_decode_acks(acks))
+        frontier = await self._ready()
+        before = Counter(frontier.ended)
+        settled = frontier.ack(_decode_acks(acks))
         self._metrics.count("acked_items", settled)
+        for code, amount in (Counter(frontier.ended) - before).items():
+            self._metrics.count("checks", amount, outcome=self._pipeline.outcomes[code])
         return settled
 
     async def renew(self, lease_ids: Sequence[int]) -> None:
@@ -115,16 +122,17 @@ class Frontier:
 
     async def _recover(self) -> pure.Frontier:
         frontier = pure.Frontier(
-            await self._fence(int(self._clock())),
+            await self._fence(max(int(self._clock()), self._began or 0)),  # no clock gives one before it
             hint_size=self._pipeline.hint_size,
             state_size=self._pipeline.state_size,
             merge=self._pipeline.merge,
             lease_seconds=self._lease_seconds,
+            began=self._began,
         )
         after: Key | None = None
         while True:
             page, after = await self._page(after)
-            frontier.restore(*self._pipeline.restore(_decode_rows(page)))
+            frontier.restore(self._pipeline.restore(_decode_rows(page)))
             if after is None:
                 return frontier
 

@@ -41,6 +41,7 @@ class SinkStats(msgspec.Struct, frozen=True):
     log_blocked: str  # why the log takes nothing now (a full disk), or empty
     damaged: int  # stretches of the log that were skipped
     dropped: int  # records that left the log by age or size before every store had them
+    logged: int  # rows that the log was ever given, over all lives
     stores: dict[str, StoreStats]
 
 
@@ -180,6 +181,7 @@ class Sink:
             log_blocked=self._log.blocked,
             damaged=len(self._log.damaged),
             dropped=self._log.dropped,
+            logged=self._log.next_number,
             stores={follower.name: follower.stats(now) for follower in self._followers},
         )
 

@@ -62,7 +62,7 @@ def figures(progress: Progress) -> dict[str, str]:
         "waiting": f"{frontier.due:,}" if frontier else "0",
         "in flight": f"{sum(checker.running for checker in progress.checkers):,}",
         "checked": f"{progress.checked:,}",
-        "alive": f"{progress.outcomes['ok']:,}",
+        "alive": f"{progress.alive:,}",
         "checks/s": f"{progress.rate:,.0f}",
         "store lag": ", ".join(
             f"{name} {store.lag_seconds:.1f} s" for name, store in (sink.stores if sink else {}).items()
@@ -90,6 +90,8 @@ def line(progress: Progress) -> str:
 def problems(progress: Progress) -> dict[str, str]:
     """What keeps the run from going on, or from going faster."""
     found = {"no judge": progress.judge_error} if progress.judge_error else {}
+    if progress.waits:
+        found["waits for"] = progress.waits
     for checker in progress.checkers:
         if checker.held_back:
             found["fewer connections"] = f"{checker.name}: {checker.held_back}"

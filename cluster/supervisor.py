@@ -8,41 +8,85 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayError
 
 from eagleray.actors.checker import CheckerStats
 from eagleray.actors.collector import CollectorStats
-from eagleray.actors.sink import SinkStats
+from eagleray.actors.ray_classes import checker_name
+from eagleray.actors.sink import SinkStats, StaleFence
 from eagleray.cluster.topology import Fleet
+from eagleray.pipelines.charge import UNDECIDED
 from eagleray.pipelines.frontier import Stats as FrontierStats
-from eagleray.pipelines.proxies.pipeline import NAME
+from eagleray.pipelines.proxies.outcome import OK
+from eagleray.pipelines.proxies.pipeline import NAME, OUTCOMES
 from eagleray.pipelines.proxies.tables import CYCLES
 from eagleray.pipelines.tables import encode_batch, seal
 
 BEAT = 0.25  # seconds between rounds: an actor that was killed is back at work that much after it is back
 CALL_LIMIT = 60.0  # seconds for one round of answers; an actor's restart and recovery fit
-STOP_LIMIT = 15.0  # seconds for a clean end after an interrupt
+STOP_LIMIT = 15.0  # seconds at the end for checkers to deliver, and after an interrupt for the stores
+STORES_LIMIT = 45.0  # seconds at the end for the stores: one that is silent is seen to fail after 20 or 30
 ANSWER_LIMIT = 5.0  # seconds, at the start and at the end, for the figures, and for the run's own row
 RECORD_EVERY = 60.0  # seconds between updates of the run's own row in the stores
 
+UNDELIVERED = (
+    f"did not stop within {STOP_LIMIT:.0f} s: what it had not delivered is checked again by the next run"
+)
+OLD_FIGURES = f"an actor did not answer within {ANSWER_LIMIT:.0f} s at the end: the figures are from before"
+OLD_ROW = f"the run's row in the stores was not brought up to date within {ANSWER_LIMIT:.0f} s at the end"
+SILENT_SINK = "the sink does not answer: how far the stores are is not known"
+
 
 class Progress(msgspec.Struct):
-    """Where a run stands."""
+    """Where a run stands.
+
+    The frontier's figures of checks are those of the first store, as it reads them at the start of each of
+    its lives, and what was recorded since: no kill changes them.
+    """
 
     seconds: float = 0.0
     frontier: FrontierStats | None = None
     collector: CollectorStats | None = None
     sink: SinkStats | None = None
     checkers: Sequence[CheckerStats] = ()
-    checked: int = 0  # settled by the frontier, over all its lives
+    recorded_before: int | None = None  # checks on record when the run began; None: not known yet
+    passed_before: dict[str, int] = {}  # store -> rows of the log that it was through with by then
+    waits: str = ""  # what the end of the run waits for, and for how long at most
+    behind: dict[str, str] = {}  # store that lacks rows at the end -> why
+    cut_off: list[str] = []  # sentences on who was not waited for any longer at the end
+
+    @property
+    def checked(self) -> int:
+        """Checks of this run that are on record."""
+        return self.frontier.recorded - (self.recorded_before or 0) if self.frontier else 0
+
+    @property
+    def alive(self) -> int:
+        """Proxies that are alive now: the latest check on record was a success, in this run or before."""
+        return self.frontier.standing.get(OK.code, 0) if self.frontier else 0
 
     @property
     def outcomes(self) -> Counter[str]:
-        """Outcomes as the checkers' present lives counted them."""
-        total: Counter[str] = Counter()
-        for checker in self.checkers:
-            total.update(checker.outcomes)
-        return total
+        """Endpoints that this run has checked, by the outcome of the latest check."""
+        return named(self.frontier.settled) if self.frontier else Counter()
+
+    @property
+    def undecided(self) -> Counter[str]:
+        """Checks without a verdict since the frontier's start: nothing is recorded, they are made again."""
+        ended = self.frontier.ended if self.frontier else {}
+        return named({code: amount for code, amount in ended.items() if code >= UNDECIDED})
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """By store: rows of the log that it got through with in this run."""
+        stores = self.sink.stores if self.sink else {}
+        return {name: store.passed - self.passed_before.get(name, 0) for name, store in stores.items()}
+
+    def lacks(self, logged: int) -> dict[str, int]:
+        """By store: how many of the first `logged` rows of the log it lacks, where it lacks any."""
+        stores = self.sink.stores if self.sink else {}
+        lacks = {name: min(store.lag_rows, logged - store.passed) for name, store in stores.items()}
+        return {name: rows for name, rows in lacks.items() if rows > 0}
 
     @property
     def judge_error(self) -> str:
@@ -65,7 +109,6 @@ class Supervisor:
         self._started = time.monotonic()
         self._started_at = round(time.time(), 6)  # microseconds: what stores keep
         self._record_at = self._started + RECORD_EVERY
-        self._acked: dict[int, int] = {}  # incarnation -> settled
         self.progress = Progress()
         self.stopping = asyncio.Event()
 
@@ -82,12 +125,54 @@ class Supervisor:
 
         Who does not answer in time is left: what a store lacks waits in the log, and the summary says so.
         """
-        stops = [checker.stop.remote() for checker in self._fleet.checkers]
-        await within(STOP_LIMIT, asyncio.gather(*stops, return_exceptions=True))
-        await within(ANSWER_LIMIT, self._look())
-        await self._record()
-        await within(STOP_LIMIT, self._fleet.sink.flush.remote(or_fails=True))
-        await within(ANSWER_LIMIT, self._look())
+        stops = [
+            self._or_cut_off(STOP_LIMIT, checker.stop.remote(), f"{checker_name(number)} {UNDELIVERED}")
+            for number, checker in enumerate(self._fleet.checkers)
+        ]
+        await asyncio.gather(*stops)
+        await self._or_cut_off(ANSWER_LIMIT, self._look(), OLD_FIGURES)
+        await self._or_cut_off(ANSWER_LIMIT, self._record(), OLD_ROW)
+        hurry = asyncio.create_task(within(STORES_LIMIT, self._fleet.sink.flush.remote(or_fails=True)))
+        await self._drain()
+        hurry.cancel()
+        await asyncio.gather(hurry, return_exceptions=True)
+        self.progress.seconds = time.monotonic() - self._started
+
+    async def _or_cut_off(self, seconds: float, work: Awaitable[object], otherwise: str) -> None:
+        """Wait for `work`; where it fails or takes longer, `otherwise` goes into the summary."""
+        try:
+            done = await within(seconds, work)
+        except RayError:
+            done = False
+        if not done:
+            self.progress.cut_off.append(otherwise)
+
+    async def _drain(self) -> None:
+        """Wait until each store has what is in the log by now, or fails; at most until an interrupt."""
+        progress, before = self.progress, self.stopping.is_set()
+        limit = STOP_LIMIT if before else STORES_LIMIT
+        deadline = time.monotonic() + limit
+        logged: int | None = None
+        lacks: dict[str, int] = {}
+        answered, why = False, f"it did not take them within {limit:.0f} s"
+        while (left := deadline - time.monotonic()) > 0:
+            answered = await within(min(left, ANSWER_LIMIT), self._look_at_sink())
+            if answered and progress.sink:
+                logged = progress.sink.logged if logged is None else logged
+                lacks = progress.lacks(logged)
+                if all(progress.sink.stores[name].failing for name in lacks):
+                    break
+            if self.stopping.is_set() and not before:
+                why = "the wait for it was interrupted"
+                break
+            progress.waits = waiting(lacks, left)
+            self._show(progress)
+            await asyncio.sleep(BEAT)
+        progress.waits = ""
+        stores = progress.sink.stores if progress.sink else {}
+        progress.behind = {name: stores[name].failing or why for name in lacks}
+        if not answered:
+            progress.cut_off.append(SILENT_SINK)
 
     async def _unless_stopping(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work`, but leave it as soon as the run is to stop."""
@@ -112,25 +197,37 @@ class Supervisor:
 
     async def _round(self) -> None:
         fleet, progress = self._fleet, self.progress
+        await self._look_at_sink()
+        progress.frontier = await self._frontier()  # first: before there are checks
         await asyncio.gather(*(checker.start.remote() for checker in fleet.checkers))
-        progress.sink = await fleet.sink.stats.remote()
-        stats = await fleet.frontier.stats.remote()
-        await fleet.collector.start.remote(stats.incarnation)
+        await fleet.collector.start.remote(progress.frontier.incarnation)
         await self._look()
         if time.monotonic() >= self._record_at:
             self._record_at += RECORD_EVERY
-            await self._record()
+            with suppress(StaleFence):  # the frontier has a new life, whose figures are in the next one
+                await within(ANSWER_LIMIT, self._record())  # a full disk holds up every put
 
     async def _look(self) -> None:
         fleet, progress = self._fleet, self.progress
         # The collector before the frontier: once that says "settled", the frontier's figures have its offers.
         progress.collector = await fleet.collector.stats.remote()
-        progress.frontier = frontier = await fleet.frontier.stats.remote()
+        progress.frontier = await self._frontier()
         progress.checkers = await asyncio.gather(*(checker.stats.remote() for checker in fleet.checkers))
-        progress.sink = await fleet.sink.stats.remote()
+        await self._look_at_sink()
         progress.seconds = time.monotonic() - self._started
-        self._acked[frontier.incarnation] = frontier.acked
-        progress.checked = sum(self._acked.values())
+
+    async def _frontier(self) -> FrontierStats:
+        """The frontier's figures; the first ones tell what is not this run's."""
+        stats: FrontierStats = await self._fleet.frontier.stats.remote()
+        if self.progress.recorded_before is None:
+            self.progress.recorded_before = stats.recorded
+        return stats
+
+    async def _look_at_sink(self) -> None:
+        progress = self.progress
+        progress.sink = sink = await self._fleet.sink.stats.remote()
+        if not progress.passed_before:
+            progress.passed_before = {name: store.passed - store.rows for name, store in sink.stores.items()}
 
     async def _record(self) -> None:
         """Put the run's row into the stores, as it is now."""
@@ -145,11 +242,11 @@ class Supervisor:
             sum(1 for poll in polls if poll.error),
             frontier.known,
             progress.checked,
-            progress.outcomes["ok"],
+            progress.alive,
             msgspec.json.encode(progress.outcomes).decode(),
         )
         batch = encode_batch([seal(NAME, CYCLES, [row], frontier.incarnation)])
-        await within(ANSWER_LIMIT, self._fleet.sink.put.remote(batch))  # a full disk holds up every put
+        await self._fleet.sink.put.remote(batch)
 
     def _settled(self) -> bool:
         """Every source was polled, and the frontier of this very life knows what they list."""
@@ -163,7 +260,21 @@ class Supervisor:
         return self._settled() and frontier is not None and not frontier.due and not frontier.leased
 
 
-async def within(seconds: float, work: Awaitable[object]) -> None:
-    """Wait for `work`, but not longer; then it is cancelled."""
-    with suppress(TimeoutError):
+def named(amounts: dict[int, int]) -> Counter[str]:
+    """The amounts by the name of the outcome instead of its code."""
+    return Counter({OUTCOMES[code]: amount for code, amount in amounts.items()})
+
+
+def waiting(lacks: dict[str, int], seconds: float) -> str:
+    """What the end of a run waits for."""
+    stores = ", ".join(f"store {name}: {rows:,} rows left" for name, rows in lacks.items())
+    return f"{stores or 'the sink does not answer'}; {seconds:.0f} s more at most"
+
+
+async def within(seconds: float, work: Awaitable[object]) -> bool:
+    """Wait for `work`, but not longer; then it is cancelled. True where it came to its end."""
+    try:
         await asyncio.wait_for(work, seconds)
+    except TimeoutError:
+        return False
+    return True

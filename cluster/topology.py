@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import ray
 
 from eagleray.actors import ray_classes
+from eagleray.actors.sink import read_fence
 from eagleray.actors.sinks.migrations import schema_of
 from eagleray.actors.source import Feed
 from eagleray.cluster.checking import auto_concurrency
@@ -169,11 +170,13 @@ def launch(settings: Settings, once: bool) -> Fleet:
     """
     proxies, namespace = settings.pipelines.proxies, settings.ray.namespace
     sink = launch_sink(settings)
+    fence = read_fence(log_dir(settings.data_dir.resolve()) / "fence")
     frontier = ray_classes.start_frontier(
         namespace,
         pipeline=PIPELINE,
         lease_seconds=proxies.lease.seconds,
         due_before=time.time() if once else None,
+        began=max(int(time.time()), fence + 1),
     )
     scorers = ray_classes.start_scorers(
         settings.ray.scorers,

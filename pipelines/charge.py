@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+UNDECIDED = 128  # from here on are the codes of outcomes charged to `self`: no verdict, no record
+
 
 class Charge(StrEnum):
     """Who bears an outcome: scores count `subject`, breakers count `source`, nobody pays for `self`."""

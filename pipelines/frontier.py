@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from eagleray.pipelines.due_wheel import MAX_SLOTS, DueWheel, Item, Seconds, Slots
 from eagleray.pipelines.leases import NUMBER_BITS, Acks, Held, Lease, LeaseBook
+from eagleray.pipelines.pipeline import Restored
+from eagleray.pipelines.tally import Tally
 
 FIRST_CAPACITY = 1024  # slots; doubled whenever they are used up
 MAX_NUMBER = (1 << NUMBER_BITS) - 1  # leases of one incarnation: a month's at 100 a second
@@ -37,6 +39,10 @@ class Stats(msgspec.Struct):
     redelivered: int  # leases given out again since the start
     expired: int  # leases whose deadline passed since the start
     next_due: float | None  # Unix seconds: the earliest that waits
+    recorded: int  # pieces of work that have a record, by this run and those before
+    standing: dict[int, int]  # code -> known keys whose latest recorded work ended so
+    settled: dict[int, int]  # the same of those keys that this run has settled
+    ended: dict[int, int]  # code -> items settled since the start, also those without a record
     turned_away: int = 0  # offers of keys beyond MAX_KNOWN since the start
 
 
@@ -46,19 +52,29 @@ class Frontier:
     A lease whose deadline passed, that was released, or whose worker came back with another incarnation is
     given out again under the same id, with the items that are not settled: key and lease id are the identity
     of a piece of work. `incarnation` (Unix seconds at the start) must grow with every restart: it fences off
-    the leases of an earlier life. Times are Unix seconds.
+    the leases of an earlier life. Work of the incarnations from `began` on is this run's, by default that of
+    this one. Times are Unix seconds.
     """
 
     def __init__(
-        self, incarnation: int, *, hint_size: int, state_size: int, merge: Merge, lease_seconds: float
+        self,
+        incarnation: int,
+        *,
+        hint_size: int,
+        state_size: int,
+        merge: Merge,
+        lease_seconds: float,
+        began: int | None = None,
     ) -> None:
         self._incarnation = incarnation
+        self._began = incarnation if began is None else began
         self._merge = merge
         self._slots: dict[bytes, int] = {}
         self._keys: list[bytes] = []
         self._hints = np.zeros((FIRST_CAPACITY, hint_size), np.uint8)
         self._states = np.zeros((FIRST_CAPACITY, state_size), np.uint8)
         self._lease_of = np.zeros(FIRST_CAPACITY, np.uint32)  # number of the lease that holds the slot, or 0
+        self._tally = Tally(FIRST_CAPACITY)
         self._wheel = DueWheel()
         self._book = LeaseBook(lease_seconds)
         self._last_number = 0
@@ -66,18 +82,22 @@ class Frontier:
         self._redelivered = 0
         self.turned_away = 0  # offers of keys beyond MAX_KNOWN
 
-    def restore(
-        self, keys: Sequence[bytes], hints: Sequence[bytes], states: Sequence[bytes], due: Sequence[float]
-    ) -> None:
-        """Know `keys` as they stood before a restart; call it before the first `offer`.
+    def restore(self, known: Restored) -> None:
+        """Know keys as they stood before a restart; call it before the first `offer`.
 
         A key that is known already stays as it is.
         """
-        new = [at for at, key in enumerate(keys) if self._add(key)]
+        new = [at for at, key in enumerate(known.keys) if self._add(key)]
         slots = self._grow(len(new))
-        self._hints[slots] = rows([hints[at] for at in new], self._hints)
-        self._states[slots] = rows([states[at] for at in new], self._states)
-        self._wheel.add(slots, seconds(np.array(due, np.float64)[new]))
+        self._hints[slots] = rows([known.hints[at] for at in new], self._hints)
+        self._states[slots] = rows([known.states[at] for at in new], self._states)
+        self._wheel.add(slots, seconds(np.array(known.due, np.float64)[new]))
+        self._tally.restore(
+            slots,
+            codes=[known.codes[at] for at in new],
+            records=[known.records[at] for at in new],
+            ours=[known.lease_ids[at] >> NUMBER_BITS >= self._began for at in new],
+        )
 
     def offer(self, keys: Sequence[bytes], hints: Sequence[bytes]) -> int:
         """Take in keys that a source lists and return how many are new: those are due at once.
@@ -139,17 +159,24 @@ class Frontier:
         numbers = np.frombuffer(acks.lease_ids, "<u8") - np.uint64(self._incarnation << NUMBER_BITS)
         states = np.frombuffer(acks.states, np.uint8).reshape(len(slots), self._states.shape[1])
         due = np.frombuffer(acks.due, "<f8")
-        if not len(slots) == len(numbers) == len(due):
+        codes = np.frombuffer(acks.codes, np.uint8)
+        if not len(slots) == len(numbers) == len(due) == len(codes):
             raise ValueError("the columns of acks differ in length")
         counted = self._holding(slots, numbers)
         slots, numbers = slots[counted], numbers[counted]
         self._states[slots] = states[counted]
         self._lease_of[slots] = 0
         self._wheel.add(slots, seconds(due[counted]))
+        self._tally.settle(slots, codes[counted])
         for number, count in zip(*np.unique_counts(numbers), strict=True):
             self._book.settle(int(number), int(count))
         self._acked += len(slots)
         return len(slots)
+
+    @property
+    def ended(self) -> dict[int, int]:
+        """See `Stats`."""
+        return self._tally.ended
 
     def renew(self, lease_ids: Sequence[int], now: float) -> None:
         """Start the time of leases anew; ids that are not open are left out."""
@@ -172,6 +199,10 @@ class Frontier:
             redelivered=self._redelivered,
             expired=self._book.expired,
             next_due=self._wheel.next_due,
+            recorded=self._tally.recorded,
+            standing=self._tally.standing,
+            settled=self._tally.settled,
+            ended=self._tally.ended,
             turned_away=self.turned_away,
         )
 
@@ -221,6 +252,7 @@ class Frontier:
             self._hints = enlarged(self._hints, known)
             self._states = enlarged(self._states, known)
             self._lease_of = enlarged(self._lease_of, known)
+            self._tally.grow(len(self._lease_of))
         return np.arange(known - new, known, dtype=np.uint32)
 
 

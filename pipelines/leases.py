@@ -38,6 +38,7 @@ class Acks(msgspec.Struct, array_like=True):
     slots: bytes  # uint32
     states: bytes  # n * state_size
     due: bytes  # float64, Unix seconds
+    codes: bytes  # uint8: how the work ended, see `Tally`
 
 
 class Held(msgspec.Struct):

@@ -16,6 +16,9 @@ class Restored(NamedTuple):
     hints: list[bytes]
     states: list[bytes]
     due: list[float]  # Unix seconds
+    codes: list[int]  # how the latest work ended, see `Tally`
+    records: list[int]  # of work done so far
+    lease_ids: list[int]  # of the latest work
 
 
 class Pipeline(Protocol):
@@ -44,6 +47,10 @@ class Pipeline(Protocol):
     @property
     def state_size(self) -> int:
         """Bytes of a state: what work found out about an item; zero bytes before the first time."""
+
+    @property
+    def outcomes(self) -> Mapping[int, str]:
+        """What the codes of `Tally` are called."""
 
     def merge(self, old: bytes, new: bytes) -> bytes:
         """One hint out of the claims of two sources."""

@@ -18,6 +18,7 @@ from eagleray.cluster.cli.run import (
     refuse_unwritable,
     report,
     summarize,
+    warn,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def demo(
         fail(str(error), "Its own message stands above.")
     verdicts = read_verdicts(settings.data_dir)
     summary = summarize(finished.progress) | compare(truth, verdicts, settings.data_dir)
+    warn(summary)
     if as_json:
         print_json(summary)
     else:

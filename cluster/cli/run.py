@@ -62,6 +62,7 @@ def run(
     refuse_unusable(settings)
     finished = execute(settings, once)
     summary = summarize(finished.progress)
+    warn(summary)
     if as_json:
         print_json(summary)
     else:
@@ -215,22 +216,37 @@ def summarize(progress: "Progress") -> dict[str, Any]:
         "refused": dict(sum((Counter(poll.refused) for poll in polls), Counter())),
         "candidates": frontier.known if frontier else 0,
         "checked": progress.checked,
-        "alive": progress.outcomes["ok"],
+        "alive": progress.alive,
         "outcomes": dict(progress.outcomes.most_common()),
+        "undecided": dict(progress.undecided.most_common()),
         "seconds": round(progress.seconds, 2),
         "redelivered": frontier.redelivered if frontier else 0,
         "judge_error": progress.judge_error,
         "stores": {
             name: {
-                "rows": store.rows,
+                "rows": progress.rows[name],
                 "lag": round(store.lag_seconds, 3),
                 "lag_rows": store.lag_rows,
                 "rejected": store.rejected,
+                "missed": store.missed,
                 "failing": store.failing,
+                "behind": progress.behind.get(name, ""),
             }
             for name, store in (sink.stores if sink else {}).items()
         },
+        "cut_off": progress.cut_off,
     }
+
+
+def warn(summary: dict[str, Any]) -> None:
+    """What is not as it should be at the end, a line each on stderr."""
+    for name, store in summary["stores"].items():
+        if store["behind"]:
+            note(f"store {name} lacks {store['lag_rows']:,} rows, which wait in the log: {store['behind']}")
+        elif store["failing"]:
+            note(f"store {name} fails: {store['failing']}")
+    for who in summary["cut_off"]:
+        note(who)
 
 
 def report(summary: dict[str, Any], settings: "Settings") -> None:
@@ -240,13 +256,16 @@ def report(summary: dict[str, Any], settings: "Settings") -> None:
     if summary["judge_error"]:
         note(f"no proxy could be judged: {summary['judge_error']}")
     outcomes = ", ".join(f"{outcome} {count:,}" for outcome, count in summary["outcomes"].items())
+    endpoints = sum(summary["outcomes"].values())
+    checks = "checked" if summary["checked"] == endpoints else f"checks of {endpoints:,} endpoints"
     note(
-        f"{summary['checked']:,} checked in {summary['seconds']:.1f} s, {summary['alive']:,} alive"
+        f"{summary['checked']:,} {checks} in {summary['seconds']:.1f} s, {summary['alive']:,} alive"
         + (f" ({outcomes})" if outcomes else "")
     )
+    if summary["undecided"]:
+        reasons = ", ".join(f"{outcome} {count:,}" for outcome, count in summary["undecided"].items())
+        note(f"no verdict, to be checked again: {reasons}")
     for name, store in summary["stores"].items():
-        if store["failing"]:
-            note(f"store {name} lacks {store['lag_rows']:,} rows, which wait in the log: {store['failing']}")
         if store["rejected"]:
             note(f"store {name} refused {store['rejected']:,} rows: see log/dead-letters/{name}.ndjson")
     flag = f" --data {settings.data_dir}" if settings.data_dir != Path("eagleray-data") else ""
@@ -263,6 +282,7 @@ def exit_code(finished: "Finished") -> Exit:
         return Exit.INTERRUPTED
     if finished.progress.judge_error:
         return Exit.CANNOT_JUDGE
-    sink = finished.progress.sink
-    healthy = sink is None or not any(store.failing for store in sink.stores.values())
+    progress = finished.progress
+    failing = progress.sink and any(store.failing for store in progress.sink.stores.values())
+    healthy = not (failing or progress.behind or progress.cut_off)
     return Exit.DONE if healthy else Exit.NOTHING_ALIVE

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from eagleray.pipelines.charge import Charge
+from eagleray.pipelines.charge import UNDECIDED, Charge
 
 
 class Outcome(StrEnum):
@@ -10,13 +10,15 @@ class Outcome(StrEnum):
 
     charge: Charge
     meaning: str
+    code: int  # by which the frontier counts it: not kept anywhere, so that members may be added
 
     def __new__(cls, value: str, charge: Charge, meaning: str) -> "Outcome":
-        """Build a member that is its own name on the wire and carries its charge and its meaning."""
+        """Build a member that is its own name on the wire and carries its charge, meaning and code."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.charge = charge
         member.meaning = meaning
+        member.code = len(cls.__members__) + (UNDECIDED if charge is Charge.SELF else 1)
         return member
 
     OK = (

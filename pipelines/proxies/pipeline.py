@@ -8,6 +8,7 @@ from eagleray.pipelines.proxies import packing
 from eagleray.pipelines.proxies.exports import lists
 from eagleray.pipelines.proxies.latency import from_percentiles
 from eagleray.pipelines.proxies.model import Anonymity, Endpoint, canonical_host
+from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.packing import Hint, State, bin_of, endpoint_key, source_id
 from eagleray.pipelines.proxies.rows import credentials, over_tls, plain, protocols
 from eagleray.pipelines.proxies.score import PRIOR, Evidence
@@ -15,6 +16,8 @@ from eagleray.pipelines.proxies.tables import PROXIES, TABLES
 from eagleray.pipelines.tables import Row
 
 NAME = "proxies"
+OUTCOMES = {outcome.code: outcome.value for outcome in Outcome}
+CODES = {name: code for code, name in OUTCOMES.items()}
 
 
 class ProxyPipeline:
@@ -25,6 +28,7 @@ class ProxyPipeline:
     state_table = PROXIES
     hint_size = packing.HINT.size
     state_size = packing.STATE.size
+    outcomes = OUTCOMES
 
     @property
     def exports(self) -> Mapping[str, Export]:
@@ -36,18 +40,21 @@ class ProxyPipeline:
         return packing.merge(old, new)
 
     def restore(self, rows: Sequence[Row]) -> Restored:
-        """Keys, hints, states and due times from rows of PROXIES.
+        """Columns from rows of PROXIES.
 
         Raises:
             ValueError: a value of a row is not what its column says.
         """
-        restored = Restored([], [], [], [])
+        restored = Restored([], [], [], [], [], [], [])
         for row in rows:
             fields = dict(zip(PROXIES.names, row, strict=True))
             restored.keys.append(endpoint_key(endpoint(fields)))
             restored.hints.append(hint(fields).pack())
             restored.states.append(state(fields).pack())
             restored.due.append(fields["next_due"])
+            restored.codes.append(CODES.get(fields["outcome"], 0))  # a newer program may know more
+            restored.records.append(fields["checks"])
+            restored.lease_ids.append(fields["lease_id"])
         return restored
 
 

@@ -83,6 +83,7 @@ def acks_of(items: Sequence[Checked], states: Sequence[bytes], due: Sequence[flo
         slots=np.array([item.slot for item in items], "<u4").tobytes(),
         states=b"".join(states),
         due=np.array(due, "<f8").tobytes(),
+        codes=bytes([item.report.outcome.code for item in items]),
     )
 
 

@@ -55,7 +55,8 @@ class Real:
     def acks(self, lease: Lease) -> Acks:
         n = len(lease)
         due = NOW + self._random.uniform(1, WEEK, n)
-        return Acks(np.full(n, lease.id, "<u8").tobytes(), lease.slots, bytes(n * STATE.size), due.tobytes())
+        ids = np.full(n, lease.id, "<u8").tobytes()
+        return Acks(ids, lease.slots, bytes(n * STATE.size), due.tobytes(), b"\1" * n)
 
     def ack(self, acks: Acks) -> int:
         return self._frontier.ack(acks)

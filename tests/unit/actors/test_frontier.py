@@ -7,6 +7,7 @@ from eagleray.actors.frontier import Frontier
 from eagleray.actors.sink import StaleFence
 from eagleray.pipelines import frontier as pure
 from eagleray.pipelines.leases import Acks, Lease
+from eagleray.pipelines.pipeline import Restored
 
 NOW = 1_700_000_000
 
@@ -28,8 +29,8 @@ class Pipeline:
         return new
 
     def restore(self, rows):
-        keys = [row[0] for row in rows]
-        return keys, [b"h"] * len(rows), [row[1] for row in rows], [0.0] * len(rows)
+        keys, states, zeros = [row[0] for row in rows], [row[1] for row in rows], [0] * len(rows)
+        return Restored(keys, [b"h"] * len(rows), states, [0.0] * len(rows), zeros, zeros, zeros)
 
 
 class Sink:
@@ -75,7 +76,7 @@ async def test_it_goes_on_by_a_new_incarnation_where_lease_numbers_run_out(front
     assert sink.fences == [0, NOW, NOW + 1, NOW + 2]
     void = leases[0]
     ids = void.id.to_bytes(8, "little")
-    acks = Acks(lease_ids=ids, slots=void.slots, states=b"s", due=bytes(8))
+    acks = Acks(lease_ids=ids, slots=void.slots, states=b"s", due=bytes(8), codes=b"\1")
     assert await frontier.ack(msgspec.msgpack.encode(acks)) == 0
 
 

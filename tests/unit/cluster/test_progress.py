@@ -4,7 +4,7 @@ from eagleray.cluster.supervisor import Progress
 
 
 def stats(name, held_back=""):
-    return CheckerStats(name, pid=1, judge="", running=3, outcomes={}, lag=0.0, held_back=held_back)
+    return CheckerStats(name, pid=1, judge="", running=3, lag=0.0, held_back=held_back)
 
 
 def test_a_checker_that_is_held_back_says_why():

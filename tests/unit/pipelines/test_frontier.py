@@ -5,17 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eagleray.pipelines import frontier as module
+from eagleray.pipelines.charge import UNDECIDED
 from eagleray.pipelines.frontier import Frontier
 from eagleray.pipelines.leases import NUMBER_BITS, Acks
+from eagleray.pipelines.pipeline import Restored
 
 START = 1_700_000_000
 SECONDS = 60.0
 NEVER = bytes(3)  # the state of what was never settled
 
 
-def new_frontier():
+def new_frontier(incarnation=START, began=None):
     return Frontier(
-        START,
+        incarnation,
+        began=began,
         hint_size=2,
         state_size=3,
         merge=lambda old, new: bytes(a | b for a, b in zip(old, new, strict=True)),
@@ -40,7 +43,7 @@ def lease(frontier, worker="a", incarnation=1, limit=100, now=START, due_before=
     return frontier.lease(worker, incarnation, limit, now, now if due_before is None else due_before)
 
 
-def acks_for(lease, picked=None, state=b"new", due=START + 1000.0, lease_id=None):
+def acks_for(lease, picked=None, state=b"new", due=START + 1000.0, lease_id=None, code=1):
     """Acks of the picked positions of a lease, by default of all."""
     picked = range(len(lease)) if picked is None else picked
     slots = np.frombuffer(lease.slots, "<u4")[list(picked)]
@@ -49,7 +52,14 @@ def acks_for(lease, picked=None, state=b"new", due=START + 1000.0, lease_id=None
         slots=slots.tobytes(),
         states=state * len(slots),
         due=np.full(len(slots), due, "<f8").tobytes(),
+        codes=bytes([code]) * len(slots),
     )
+
+
+def known(keys, hints, states, due, codes=None, records=None, lease_ids=None):
+    """What a store has, by default of work that an earlier run did once."""
+    n = len(keys)
+    return Restored(keys, hints, states, due, codes or [1] * n, records or [1] * n, lease_ids or [1] * n)
 
 
 def test_offer_counts_new_keys_and_merges_hints(frontier):
@@ -126,14 +136,16 @@ def test_a_frozen_clock_gives_each_item_out_once(frontier):
 
 
 def test_earliest_first(frontier):
-    frontier.restore(keys(3), [b"hh"] * 3, [b"sss"] * 3, [START + 5.0, START + 3.0, START + 4.0])
+    frontier.restore(known(keys(3), [b"hh"] * 3, [b"sss"] * 3, [START + 5.0, START + 3.0, START + 4.0]))
     offer(frontier, 1, first=3)
     assert lease(frontier, now=START + 9).keys == [b"key 3", b"key 1", b"key 2", b"key 0"]
 
 
 def test_restore_brings_back_states_and_keeps_what_is_known(frontier):
-    frontier.restore([b"x", b"y", b"x"], [b"h1", b"h2", b"h3"], [b"st1", b"st2", b"st3"], [5.0, 6.0, 1.0])
-    frontier.restore([b"y", b"z"], [b"h4", b"h5"], [b"st4", b"st5"], [0.0, 9.0])
+    frontier.restore(
+        known([b"x", b"y", b"x"], [b"h1", b"h2", b"h3"], [b"st1", b"st2", b"st3"], [5.0, 6.0, 1.0])
+    )
+    frontier.restore(known([b"y", b"z"], [b"h4", b"h5"], [b"st4", b"st5"], [0.0, 9.0]))
     assert frontier.stats(START).next_due == 5.0
     assert [item[1:] for item in lease(frontier).items()] == [
         (b"x", b"h1", b"st1"),
@@ -178,18 +190,19 @@ def test_acks_of_nothing_held(frontier, lease_id, slot):
     offer(frontier, 2)
     lease(frontier, limit=1)
     ids, slots = np.array([lease_id], "<u8").tobytes(), np.array([slot], "<u4").tobytes()
-    assert frontier.ack(Acks(ids, slots, b"abc", bytes(8))) == 0
+    assert frontier.ack(Acks(ids, slots, b"abc", bytes(8), b"\1")) == 0
     assert frontier.stats(START).leased == 1
 
 
 @pytest.mark.parametrize(
     "acks",
     [
-        Acks(bytes(8), bytes(4), b"abc", b""),
-        Acks(bytes(8), bytes(4), b"ab", bytes(8)),
-        Acks(b"", bytes(4), b"abc", bytes(8)),
+        Acks(bytes(8), bytes(4), b"abc", b"", b"\1"),
+        Acks(bytes(8), bytes(4), b"ab", bytes(8), b"\1"),
+        Acks(b"", bytes(4), b"abc", bytes(8), b"\1"),
+        Acks(bytes(8), bytes(4), b"abc", bytes(8), b""),
     ],
-    ids=["no due time", "short state", "no lease id"],
+    ids=["no due time", "short state", "no lease id", "no code"],
 )
 def test_ragged_acks_are_refused(frontier, acks):
     offer(frontier, 1)
@@ -198,7 +211,7 @@ def test_ragged_acks_are_refused(frontier, acks):
 
 
 def test_no_acks(frontier):
-    assert frontier.ack(Acks(b"", b"", b"", b"")) == 0
+    assert frontier.ack(Acks(b"", b"", b"", b"", b"")) == 0
 
 
 @pytest.mark.parametrize(
@@ -239,6 +252,43 @@ def test_renewal_and_release(frontier):
     assert lease(frontier, "b", now=START + 110).id == kept.id
     stats = frontier.stats(START)
     assert (stats.redelivered, stats.expired) == (2, 1)
+
+
+def test_work_counts_once_and_by_how_it_ended_last(frontier):
+    offer(frontier, 4)
+    held = lease(frontier)
+    frontier.ack(acks_for(held, [0, 1], due=START, code=1))
+    frontier.ack(acks_for(held, [0, 1, 2], code=2))  # of the first two it is told twice
+    stats = frontier.stats(START)
+    assert (stats.recorded, stats.standing, stats.settled) == (3, {1: 2, 2: 1}, {1: 2, 2: 1})
+    frontier.ack(acks_for(lease(frontier), [0], code=2))
+    stats = frontier.stats(START)
+    assert (stats.recorded, stats.standing, stats.ended) == (4, {1: 1, 2: 2}, {1: 2, 2: 2})
+
+
+def test_what_has_no_record_leaves_everything_as_it_was(frontier):
+    offer(frontier, 2)
+    frontier.ack(acks_for(lease(frontier), due=START, code=1))
+    frontier.ack(acks_for(lease(frontier), [0], code=UNDECIDED))
+    stats = frontier.stats(START)
+    assert (stats.recorded, stats.standing, stats.settled) == (2, {1: 2}, {1: 2})
+    assert stats.ended == {1: 2, UNDECIDED: 1}
+
+
+def test_a_new_life_counts_on_from_what_the_store_has():
+    """Of three endpoints that an earlier run knew this run has checked one, twice, before it was killed."""
+    earlier, ours = START - 50 << NUMBER_BITS | 7, START << NUMBER_BITS | 9
+    frontier = new_frontier(START + 30, began=START)
+    rows = known(
+        keys(3), [b"hh"] * 3, [b"sss"] * 3, [0.0] * 3, [1, 1, 2], [5, 3, 4], [earlier, ours, earlier]
+    )
+    frontier.restore(rows)
+    frontier.restore(rows)  # a page that comes twice
+    stats = frontier.stats(START)
+    assert (stats.recorded, stats.standing, stats.settled) == (12, {1: 2, 2: 1}, {1: 1})
+    frontier.ack(acks_for(lease(frontier), code=2))
+    stats = frontier.stats(START)
+    assert (stats.recorded, stats.standing, stats.settled) == (15, {2: 3}, {2: 3})
 
 
 def test_messages_survive_the_wire(frontier):

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from eagleray.pipelines.charge import Charge
+from eagleray.pipelines.charge import UNDECIDED, Charge
 from eagleray.pipelines.proxies.outcome import Outcome
 
 
@@ -19,6 +19,13 @@ def test_an_outcome_says_what_it_means(outcome):
 def test_nobody_pays_for_what_is_our_own_fault():
     own_faults = {outcome.value for outcome in Outcome if outcome.charge is Charge.SELF}
     assert own_faults == {"judge_unavailable", "local_resource", "suspended", "internal_error"}
+
+
+def test_codes_tell_outcomes_apart_and_where_nothing_is_recorded():
+    assert len({outcome.code for outcome in Outcome}) == len(Outcome)
+    for outcome in Outcome:
+        own_fault = outcome.charge is Charge.SELF
+        assert UNDECIDED <= outcome.code < 256 if own_fault else 0 < outcome.code < UNDECIDED
 
 
 def test_only_an_address_that_may_not_be_dialled_is_charged_to_the_source():

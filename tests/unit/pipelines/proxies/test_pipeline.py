@@ -3,6 +3,7 @@ import pytest
 from eagleray.pipelines.frontier import Frontier
 from eagleray.pipelines.pipeline import Pipeline
 from eagleray.pipelines.proxies.model import Anonymity, Credentials, Endpoint, Protocol
+from eagleray.pipelines.proxies.outcome import Outcome
 from eagleray.pipelines.proxies.packing import Hint, State, bin_of, endpoint_of, source_id
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
 from eagleray.pipelines.proxies.score import Evidence
@@ -27,6 +28,7 @@ def test_a_dead_endpoint():
         Evidence(0.0, 2.0, 200), first_seen=100, checks=2, failures_in_row=2
     )
     assert restored.due == [300.5]
+    assert (restored.codes, restored.records, restored.lease_ids) == ([Outcome.REFUSED.code], [2], [1])
 
 
 def test_labels_and_credentials():
@@ -65,7 +67,7 @@ def test_a_frontier_takes_what_was_restored():
         merge=pipeline.merge,
         lease_seconds=60,
     )
-    frontier.restore(*restore())
+    frontier.restore(restore())
     assert frontier.stats(300.5).next_due == 301.0
     assert frontier.stats(301).due == 1
 

@@ -167,6 +167,7 @@ def test_acks_name_their_items():
     rows, fences, acks = score(checked(DEAD, lease_id=other, slot=9), checked(DEAD, slot=70_000))
     assert np.frombuffer(acks.lease_ids, "<u8").tolist() == [other, LEASE]
     assert np.frombuffer(acks.slots, "<u4").tolist() == [9, 70_000]
+    assert list(acks.codes) == [DEAD.outcome.code] * 2
     assert [row["lease_id"] for row in rows["proxies"]] == [other, LEASE]
     assert fences == [INCARNATION]  # the older one: nothing passes by the company it keeps
 
@@ -177,7 +178,7 @@ def test_the_same_batch_gives_the_same_bytes():
 
 
 def test_nothing_checked():
-    assert score() == ({}, [], Acks(b"", b"", b"", b""))
+    assert score() == ({}, [], Acks(b"", b"", b"", b"", b""))
 
 
 @pytest.mark.parametrize(
