@@ -158,7 +158,7 @@ async def test_a_missing_table(start, batch, sql, postgresql_url):
     await sink.flush()
     sql("ALTER TABLE events RENAME TO away")
     await sink.put(batch(1))
-    await fails(sink, "table events is missing in the store: `eagleray store migrate` makes it")
+    await fails(sink, "table events is missing in the store: it was made, and dropped since")
     sql("ALTER TABLE away RENAME TO events")
     await whole(sink, 2)
 
