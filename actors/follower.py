@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -39,6 +40,7 @@ class StoreStats(msgspec.Struct, frozen=True):
     lag_rows: int
     lag_seconds: float  # age of the oldest row that the store lacks
     failing: str  # why it does not write now, or empty
+    unkept: int = 0  # of the rejected, those that the full file of dead letters had no room for
 
 
 class Group(NamedTuple):
@@ -74,7 +76,7 @@ class Follower:
         self._opened = False
         self._rows = self._missed = 0
         self._failing = ""
-        self._prune_at = 0.0
+        self._prune_at = -inf
         self._waiting = 0  # callers of `caught_up`
         self._woken = asyncio.Event()
         self._advanced = asyncio.Condition()
@@ -124,6 +126,7 @@ class Follower:
             lag_rows=self._log.next_number - self._number if behind else 0,
             lag_seconds=max(0.0, now - self._oldest) if behind and self._oldest else 0.0,
             failing=self._failing,
+            unkept=self._dead.unkept,
         )
 
     async def close(self) -> None:
@@ -227,4 +230,7 @@ class Follower:
 
 def describe(error: Exception) -> str:
     """An error in words. Only our own messages are known to hold no row."""
-    return str(error) if isinstance(error, (StoreError, OSError)) else type(error).__name__
+    if isinstance(error, OSError):  # a writer raises none: it is the log, a cursor, the dead letters
+        where = f" at {error.filename}" if error.filename else ""
+        return f"not the store, but the data directory fails{where}: {error.strerror or error}"
+    return str(error) if isinstance(error, StoreError) else type(error).__name__

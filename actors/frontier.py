@@ -1,6 +1,7 @@
 """The frontier actor: the pure frontier, a clock, and its recovery from the sink's store."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from eagleray.pipelines.leases import Acks
 from eagleray.pipelines.pipeline import Pipeline
 from eagleray.pipelines.tables import Row
 
+logger = logging.getLogger(__name__)
+
 PAGE = 10_000  # rows of the store read at a time
 RETRY_SECONDS = 1.0  # between attempts to read them
 
@@ -27,9 +30,10 @@ _encode = msgspec.msgpack.Encoder().encode
 class Frontier:
     """Gives out leases on what is due and takes what became of it.
 
-    Every life of the actor is an incarnation. It begins with a fence at the sink, which from then on refuses
-    work leased before, and with the store's state behind that fence: what was recorded is known, what was
-    not is leased again, so nothing is lost or counted twice. Every call waits for that.
+    Every life of the actor is an incarnation, or several: a new one begins where lease numbers run out. Each
+    begins with a fence at the sink, which from then on refuses work leased before, and with the store's state
+    behind that fence: what was recorded is known, what was not is leased again, so nothing is lost or counted
+    twice. Every call waits for that.
     """
 
     def __init__(
@@ -56,15 +60,21 @@ class Frontier:
         """Take candidates: msgpack of (keys, hints). The incarnation says to whom they were offered."""
         frontier = await self._ready()
         keys, hints = _decode_offer(batch)
+        before = frontier.turned_away
         new = frontier.offer(keys, hints)
         self._metrics.count("candidates_new", new)
+        self._metrics.count("candidates_turned_away", frontier.turned_away - before)
         return frontier.stats(0).incarnation
 
     async def lease(self, worker: str, incarnation: int, limit: int) -> bytes:
         """A lease of at most `limit` items in msgpack; no bytes where nothing is due."""
         frontier = await self._ready()
         now = self._clock()
-        lease = frontier.lease(worker, incarnation, limit, now, self._horizon(now))
+        try:
+            lease = frontier.lease(worker, incarnation, limit, now, self._horizon(now))
+        except pure.NumbersUsedUp:
+            self._end(frontier)
+            return await self.lease(worker, incarnation, limit)
         if lease is None:
             return b""
         self._metrics.count("leases", 1)
@@ -97,6 +107,12 @@ class Frontier:
 
     def _horizon(self, now: float) -> float:
         return now if self._due_before is None else self._due_before
+
+    def _end(self, frontier: pure.Frontier) -> None:
+        """Let the next call begin a new incarnation, unless one has since begun."""
+        if self._recovery is not None and self._recovery.done() and self._recovery.result() is frontier:
+            logger.warning("the frontier's lease numbers are used up, a new incarnation begins")
+            self._recovery = None
 
     async def _ready(self) -> pure.Frontier:
         """The frontier, once it has recovered; a recovery that failed is tried again by the next call."""

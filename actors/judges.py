@@ -134,7 +134,8 @@ class JudgePool:
             pause = self._alternatives.pause(member)
             await asyncio.sleep(min(SPACING, pause))
             with suppress(TimeoutError):
-                await asyncio.wait_for(member.doubted.wait(), pause - SPACING)
+                async with asyncio.timeout(pause - SPACING):
+                    await member.doubted.wait()
             await self._ask(member)
 
     async def _ask(self, member: Member) -> None:

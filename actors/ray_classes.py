@@ -4,7 +4,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before Ray is imported: nothing is sent home
 
@@ -12,19 +12,24 @@ import ray
 from ray.util.metrics import Counter, Gauge
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from eagleray.actors import sink
-from eagleray.actors.checker import Checker
-from eagleray.actors.collector import Collector
-from eagleray.actors.frontier import Frontier
-from eagleray.actors.scorer import Scorer
+from eagleray.actors import checker, collector, frontier, scorer, sink
+from eagleray.actors.process import end_when_orphaned
 from eagleray.actors.sinks.base import Schema
 from eagleray.actors.sinks.log.log import Log
 from eagleray.actors.sinks.registry import StoreUrl, create_writer
 
+AT_ONCE = "at_once"  # calls that have a thread of their own: the actor may wait for a head that is lost
+
 # A killed actor comes back with empty memory, and calls that were under way are made again: every call
 # between actors is idempotent, so that is safe. Only checkers use a core; `num_cpus` is always said, because
 # an actor without it takes one to be placed.
-DURABLE: dict[str, Any] = {"max_restarts": -1, "max_task_retries": -1, "max_concurrency": 1000, "num_cpus": 0}
+DURABLE: dict[str, Any] = {
+    "max_restarts": -1,
+    "max_task_retries": -1,
+    "max_concurrency": 1000,
+    "concurrency_groups": {AT_ONCE: 1},
+    "num_cpus": 0,
+}
 
 FRONTIER, SINK, COLLECTOR = "frontier", "sink", "collector"
 
@@ -108,7 +113,37 @@ class RayMetrics:
         self._gauges[name].set(value, tags=labels)
 
 
-class Sink(sink.Sink):
+class EndsWithRay:
+    """What the process of each actor does beside its work."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
+        """Before anything else: an actor whose raylet was killed is left by Ray, and holds the log's lock."""
+        end_when_orphaned()
+        return super().__new__(cls)
+
+    @ray.method(concurrency_group=AT_ONCE)
+    def end(self) -> None:
+        """End at once: the driver's word where there is no GCS that could pass it on."""
+        os._exit(0)
+
+
+class Frontier(EndsWithRay, frontier.Frontier):
+    """The frontier."""
+
+
+class Collector(EndsWithRay, collector.Collector):
+    """The collector."""
+
+
+class Scorer(EndsWithRay, scorer.Scorer):
+    """A scorer."""
+
+
+class Checker(EndsWithRay, checker.Checker):
+    """A checker."""
+
+
+class Sink(EndsWithRay, sink.Sink):
     """The sink with a log and stores of its own, opened anew by each life of the actor."""
 
     def __init__(
@@ -133,6 +168,7 @@ class Sink(sink.Sink):
             self._metrics.gauge("store_lag_seconds", store.lag_seconds, store=name)
             self._metrics.gauge("store_failing", bool(store.failing), store=name)
             self._metrics.gauge("store_rejected_rows", store.rejected, store=name)
+            self._metrics.gauge("store_unkept_rows", store.unkept, store=name)
         return stats
 
 

@@ -13,6 +13,7 @@ from eagleray.actors.sinks.log.log import Log
 from eagleray.pipelines.tables import Envelope, Key, Query, decode_batch
 
 APPENDS_IN_FLIGHT = 32  # one group commit holds at most so many batches; further callers wait their turn
+MAX_FENCE = 2**63 - 1  # incarnations are nanoseconds since 1970
 SCAN_LIMIT = 20_000  # rows of one answer: some MB
 
 _encode_rows = msgspec.msgpack.Encoder().encode
@@ -51,7 +52,10 @@ def read_fence(file: Path) -> int:
         ValueError: it is damaged: any number in its place might let in what was refused before.
     """
     try:
-        return int(file.read_text())
+        fence = int(file.read_text())
+        if not 0 <= fence <= MAX_FENCE:
+            raise ValueError(fence)
+        return fence
     except FileNotFoundError:
         return 0
     except ValueError as error:

@@ -1,6 +1,7 @@
 """How a run looks while it runs: a live panel on a terminal, a line now and then elsewhere. All on stderr."""
 
 import time
+from math import inf
 from types import TracebackType
 
 from rich.console import Console
@@ -17,8 +18,10 @@ class Display:
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
-        self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
-        self._line_at = 0.0
+        console = self._console
+        live = Live(console=console, refresh_per_second=4, redirect_stdout=False)  # Ray writes there
+        self._live = live if console.is_terminal else None
+        self._line_at = -inf
 
     def __enter__(self) -> "Display":
         if self._live:
@@ -28,6 +31,10 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Leave the panel as it is."""
         if self._live:
             self._live.stop()
 

@@ -2,7 +2,7 @@
 
 Each worker pulls candidates over one pipe whenever it has room, and pushes what came of them over another:
 the reports that somebody wants to see, and of the others only how often each outcome came. Workers are
-forked before the parent has a loop or threads, and end with their pipes.
+forked before the parent has a loop or threads, and end with it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ import msgspec
 import uvloop
 
 from eagleray.actors.daemon import in_daemon_thread
-from eagleray.actors.process import collect_garbage_rarely
+from eagleray.actors.process import collect_garbage_rarely, end_with_parent
 from eagleray.cluster.checking import check
 from eagleray.cluster.stock import Stock
 from eagleray.pipelines.proxies.judging import JudgeError
@@ -31,6 +31,7 @@ from eagleray.pipelines.proxies.model import Candidate, CheckReport
 TURN = 256  # candidates handed to a worker at a time
 AHEAD = 4_096  # candidates read before somebody pulls them
 FLUSH_SECONDS = 0.1  # results wait no longer
+RESULTS_AHEAD = 64  # messages of workers that wait to be shown; beyond, they wait in the pipes
 
 fork = multiprocessing.get_context("fork")
 _encode = msgspec.msgpack.Encoder().encode
@@ -86,7 +87,7 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for worker in self._workers:
-            worker.process.terminate()
+            worker.process.kill()  # it has nothing to put in order
         for worker in self._workers:
             worker.process.join()
 
@@ -97,7 +98,7 @@ class Workers:
             JudgeError: no judge can be used.
             WorkerDied: a part of the candidates was not checked; all others were.
         """
-        results: asyncio.Queue[Results | None] = asyncio.Queue()
+        results: asyncio.Queue[Results | None] = asyncio.Queue(RESULTS_AHEAD)
         Thread(target=self._read, args=(candidates,), daemon=True).start()
         tasks = [asyncio.create_task(self._hand_out(worker)) for worker in self._workers]
         tasks += [asyncio.create_task(receive_results(worker, results)) for worker in self._workers]
@@ -150,8 +151,8 @@ async def receive_results(worker: Worker, results: asyncio.Queue[Results | None]
     while (message := await received(worker.results)) is not None:
         result = _decode_results(message)
         worker.missing -= len(result.reports) + sum(result.others.values())
-        results.put_nowait(result)
-    results.put_nowait(None)
+        await results.put(result)
+    await results.put(None)
 
 
 def start(everything: bool, options: dict[str, Any]) -> Worker:
@@ -166,8 +167,10 @@ def start(everything: bool, options: dict[str, Any]) -> Worker:
 
 
 def work(pulls: Connection, results: Connection, everything: bool, options: dict[str, Any]) -> None:
-    """The worker's life. An interrupt is the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The worker's life. What a terminal sends to all its processes is the parent's business."""
+    end_with_parent()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     collect_garbage_rarely()
     try:
         uvloop.run(Outbox(results, everything).fill(pulled(pulls), options))

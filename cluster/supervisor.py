@@ -189,7 +189,9 @@ class Supervisor:
         try:
             # The frontier answers once it has read the first store: while that is down, this says so.
             await within(CALL_LIMIT if self.progress.frontier else ANSWER_LIMIT, self._round())
-        except RayActorError:
+        except RayActorError as error:
+            if error.actor_init_failed:  # it does not come back
+                raise
             return
         self._show(self.progress)
 

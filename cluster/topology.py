@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 import ray
@@ -27,6 +28,15 @@ from eagleray.pipelines.proxies.scoring import ScoringRules
 PIPELINE = ProxyPipeline()
 SCHEMA = schema_of(PIPELINE)
 REACH_LIMIT = 5.0  # seconds for a cluster's head to take a connection
+RAY_BYTES = 4 << 20  # that Ray's folder must have room for: its logs of a short run have 2 MB
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where Ray keeps objects
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+
+# The bounds of what Ray's head remembers of calls: 250 MB by its own. A user's environment goes first.
+LOCAL_RAY = {
+    "RAY_task_events_max_num_task_in_gcs": "10000",  # calls; a tenth of Ray's own
+    "RAY_enable_timeline": "0",  # no profile of each
+}
 
 
 class Fleet(NamedTuple):
@@ -38,10 +48,27 @@ class Fleet(NamedTuple):
     scorers: list[Any]
     checkers: list[Any]
 
+    @property
+    def actors(self) -> list[Any]:
+        """All of them, from the one that brings work to the one that stores it."""
+        return [self.collector, *self.checkers, *self.scorers, self.frontier, self.sink]
+
     def kill(self) -> None:
         """End every actor at once."""
-        for actor in (self.collector, *self.checkers, *self.scorers, self.frontier, self.sink):
+        for actor in self.actors:
             ray.kill(actor)
+
+
+class RayNotStarted(Exception):
+    """Raised when Ray does not start on this machine: one sentence, and one on what to do."""
+
+    def __init__(self, sentence: str, advice: str) -> None:
+        super().__init__(sentence)
+        self.advice = advice
+
+
+class NamespaceTaken(Exception):
+    """Raised when the actors of another run are in the namespace."""
 
 
 def start_ray(settings: Settings) -> str:
@@ -49,19 +76,66 @@ def start_ray(settings: Settings) -> str:
 
     Raises:
         ConnectionError: there is no cluster at the address.
+        ValueError: it is no address.
+        RayNotStarted: Ray does not start here.
     """
-    local = settings.ray.address is None
-    require_reachable(settings.ray.address or "")
-    context = ray.init(
-        address="local" if local else settings.ray.address,
-        namespace=settings.ray.namespace,
-        num_cpus=checkers_wanted(settings) if local else None,
-        include_dashboard=settings.ray.dashboard if local else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
-    url = context.dashboard_url
-    return f"http://{url}" if url else ""
+    address = settings.ray.address
+    if address is None:
+        return start_local_ray(settings)
+    require_reachable(address)
+    return dashboard(ray.init(address=address, namespace=settings.ray.namespace, **QUIET))
+
+
+def start_local_ray(settings: Settings) -> str:
+    """Start Ray on this machine; the dashboard's URL, if there is one.
+
+    Raises:
+        RayNotStarted: it does not start.
+    """
+    require_room_for_ray()
+    for name, value in LOCAL_RAY.items():
+        os.environ.setdefault(name, value)
+    try:
+        context = ray.init(
+            address="local",
+            namespace=settings.ray.namespace,
+            num_cpus=checkers_wanted(settings),
+            include_dashboard=settings.ray.dashboard,
+            **QUIET,
+        )
+    except Exception as error:  # it raises plain ones, too
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise RayNotStarted(f"Ray does not start: {reason}", f"Its logs are below {ray_folder()}.") from error
+    return dashboard(context)
+
+
+def dashboard(context: Any) -> str:
+    """The dashboard's URL, if there is one."""
+    return f"http://{context.dashboard_url}" if context.dashboard_url else ""
+
+
+def ray_folder() -> Path:
+    """Where Ray puts its sockets and logs."""
+    return Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp", "ray")  # noqa: S108 - Ray's own
+
+
+def require_room_for_ray() -> None:
+    """Refuse what Ray itself would try for half a minute, and then call a timeout.
+
+    Raises:
+        RayNotStarted: its folder can't be written or is full, or there is no shared memory.
+    """
+    folder = ray_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(RAY_BYTES))
+    except OSError as error:
+        advice = "Make room there, or set RAY_TMPDIR to a folder that you may write to."
+        raise RayNotStarted(f"Ray cannot write to {folder}: {error.strerror}", advice) from error
+    if not os.access(SHARED_MEMORY, os.W_OK):
+        advice = f"Mount it: `mount -t tmpfs -o size=1g tmpfs {SHARED_MEMORY}`; Docker: --shm-size=1g."
+        raise RayNotStarted(f"Ray cannot write to {SHARED_MEMORY}, the shared memory", advice)
 
 
 def require_reachable(address: str) -> None:
@@ -89,22 +163,20 @@ def checkers_wanted(settings: Settings) -> int:
 
 
 def launch(settings: Settings, once: bool) -> Fleet:
-    """Start every actor; a single run checks what is due now and no more."""
+    """Start every actor; a single run checks what is due now and no more.
+
+    Raises:
+        NamespaceTaken: another run is at work in the namespace.
+    """
     proxies, namespace = settings.pipelines.proxies, settings.ray.namespace
-    data = settings.data_dir.resolve()
-    sink = ray_classes.start_sink(
-        namespace,
-        log=log_dir(data),
-        log_options=settings.log.model_dump(),
-        stores=settings.store_urls(),
-        schema=SCHEMA,
-    )
+    sink = launch_sink(settings)
+    fence = read_fence(log_dir(settings.data_dir.resolve()) / "fence")
     frontier = ray_classes.start_frontier(
         namespace,
         pipeline=PIPELINE,
         lease_seconds=proxies.lease.seconds,
         due_before=time.time() if once else None,
-        began=max(int(time.time()), read_fence(log_dir(data) / "fence") + 1),
+        began=max(int(time.time()), fence + 1),
     )
     scorers = ray_classes.start_scorers(
         settings.ray.scorers,
@@ -127,6 +199,27 @@ def launch(settings: Settings, once: bool) -> Fleet:
         namespace, pipeline=PIPELINE.name, feeds=feeds(proxies), allow=proxies.allow
     )
     return Fleet(sink, frontier, collector, scorers, checkers)
+
+
+def launch_sink(settings: Settings) -> Any:
+    """Start the sink, the first of all actors.
+
+    Raises:
+        NamespaceTaken: there is one.
+    """
+    namespace = settings.ray.namespace
+    try:
+        return ray_classes.start_sink(
+            namespace,
+            log=log_dir(settings.data_dir.resolve()),
+            log_options=settings.log.model_dump(),
+            stores=settings.store_urls(),
+            schema=SCHEMA,
+        )
+    except ValueError as error:  # Ray's, for a name that is taken
+        raise NamespaceTaken(
+            f"another run is at work in the namespace {namespace!r} of this cluster"
+        ) from error
 
 
 def feeds(proxies: ProxiesSettings) -> list[Feed]:

@@ -23,6 +23,10 @@ LAST_SECOND = 2**32 - 1  # due seconds are uint32: they end in the year 2106
 Merge = Callable[[bytes, bytes], bytes]
 
 
+class NumbersUsedUp(Exception):
+    """Raised when an incarnation has no lease id left: it is time for the next one."""
+
+
 class Stats(msgspec.Struct):
     """Where a frontier stands; counts are of items unless they say leases."""
 
@@ -39,6 +43,7 @@ class Stats(msgspec.Struct):
     standing: dict[int, int]  # code -> known keys whose latest recorded work ended so
     settled: dict[int, int]  # the same of those keys that this run has settled
     ended: dict[int, int]  # code -> items settled since the start, also those without a record
+    turned_away: int = 0  # offers of keys beyond MAX_KNOWN since the start
 
 
 class Frontier:
@@ -75,6 +80,7 @@ class Frontier:
         self._last_number = 0
         self._acked = 0
         self._redelivered = 0
+        self.turned_away = 0  # offers of keys beyond MAX_KNOWN
 
     def restore(self, known: Restored) -> None:
         """Know keys as they stood before a restart; call it before the first `offer`.
@@ -104,7 +110,7 @@ class Frontier:
             if self._add(key):
                 new.append(hint)
             elif (slot := self._slots.get(key)) is None:
-                continue
+                self.turned_away += 1
             elif slot >= first:
                 new[slot - first] = self._merge(new[slot - first], hint)
             elif (old := self._hints[slot].tobytes()) != hint:
@@ -122,7 +128,7 @@ class Frontier:
         A lost lease keeps its size even if that exceeds `limit`. None where nothing is due.
 
         Raises:
-            OverflowError: this incarnation has no lease id left.
+            NumbersUsedUp: this incarnation has no lease id left.
         """
         self._book.sweep(worker, worker_incarnation, now)
         held = self._lost(worker, worker_incarnation) or self._due(
@@ -197,6 +203,7 @@ class Frontier:
             standing=self._tally.standing,
             settled=self._tally.settled,
             ended=self._tally.ended,
+            turned_away=self.turned_away,
         )
 
     def _number(self, lease_id: int) -> int:
@@ -215,7 +222,7 @@ class Frontier:
     def _due(self, worker: str, incarnation: int, limit: int, due_before: float) -> Held | None:
         """A new lease of what is due."""
         if self._last_number == MAX_NUMBER:
-            raise OverflowError("the lease ids of this incarnation are used up: restart the frontier")
+            raise NumbersUsedUp
         slots = self._wheel.take(limit, due_before)
         if not len(slots):
             return None

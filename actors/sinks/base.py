@@ -14,6 +14,8 @@ from eagleray.pipelines.tables import Envelope, Key, Query, Row, Table
 
 logger = logging.getLogger(__name__)
 
+NAMED = 5  # columns that a message names
+
 
 class StoreError(Exception):
     """A store did not do what it was asked. Its message holds neither row values nor secrets."""
@@ -106,14 +108,22 @@ def path_of(url: str) -> Path:
     return Path("/" + path.lstrip("/") if path.startswith("/") else path)  # POSIX gives // a meaning
 
 
-def describe_mismatch(table: Table, found: Sequence[str]) -> str:
-    """Why a table with the columns `found` is not `table`, and what to do; none found: there is no table."""
+def describe_mismatch(table: Table, found: Sequence[str], migrated: bool = False) -> str:
+    """Why a table with the columns `found` is not `table`, and what to do; none found: there is no table.
+
+    `migrated`: the scripts ran, or can't run for it, so that `eagleray store migrate` does not help.
+    """
+    elsewhere = "rename or drop it, or give another store"
     if not found:
-        return f"table {table.name} is missing in the store: `eagleray store migrate` makes it"
+        made = "it was made, and dropped since: give another store"
+        remedy = made if migrated else "`eagleray store migrate` makes it"
+        return f"table {table.name} is missing in the store: {remedy}"
     if missing := [name for name in table.names if name not in found]:
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        remedy = elsewhere if migrated else "`eagleray store migrate` brings an older one up to date"
         return (
-            f"table {table.name} in the store is not that of this program (columns: {', '.join(missing)}): "
-            "`eagleray store migrate` brings an older one up to date"
+            f"table {table.name} in the store is not that of this program "
+            f"(it lacks {', '.join(missing[:NAMED])}{more}): {remedy}"
         )
     if unknown := [name for name in found if name not in table.names]:
         return (
@@ -148,11 +158,19 @@ class Cursor:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a small file so that a crash leaves the old one or the new one, never a part."""
+    """Write a small file so that a crash leaves the old one or the new one, never a part.
+
+    Raises:
+        OSError: the disk is full or broken; it names the file.
+    """
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_directory(path.parent)
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a write has none
+        raise

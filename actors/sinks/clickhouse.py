@@ -169,7 +169,7 @@ class ClickHouseWriter:
         name = {"table": table.name}
         found = self._rows(Statement(TYPES, name))
         if tuple(name for name, _ in found) != table.names:
-            raise SchemaMismatch(describe_mismatch(table, [name for name, _ in found]))
+            raise SchemaMismatch(describe_mismatch(table, [name for name, _ in found], migrated=True))
         if not table.newest and self._rows(Statement(TOKENS, name)) != [(1,)]:
             raise SchemaMismatch(
                 f"table {table.name} in the store does not recognise repeated inserts: "

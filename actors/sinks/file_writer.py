@@ -190,7 +190,9 @@ class FileWriter(ABC):
             try:
                 return call()
             except sqlite3.Error as error:  # its messages name no values
-                raise StoreUnavailable(f"{self._folder}: {error} (is another run writing there?)") from error
+                busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+                hint = " (is another run writing there?)" if busy else ""
+                raise StoreUnavailable(f"{self._folder}: {error}{hint}") from error
             except OSError as error:
                 raise StoreUnavailable(f"{self._folder}: {error.strerror or error}") from error
 

@@ -82,16 +82,15 @@ class PostgresqlWriter:
         except StoreUnavailable as error:
             if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
                 raise SchemaMismatch(str(error)) from error
+            if not await self._version(schema.pipeline):  # then no table is ours
+                await self._require_columns(schema, only_there=True)
             raise
         async with self._database.transaction("READ ONLY") as connection:
             if await connection.fetchval("SHOW server_encoding") != "UTF8":
                 raise SchemaMismatch(
                     f"{self._database.where}: its encoding is not UTF8: create another database"
                 )
-            for table in schema.tables:
-                found = tuple(record[0] for record in await connection.fetch(COLUMNS, table.name))
-                if found != table.names:
-                    raise SchemaMismatch(describe_mismatch(table, found))
+        await self._require_columns(schema)
         self._tables = {table.name: table for table in schema.tables}
 
     async def write(self, envelopes: Sequence[Envelope]) -> None:
@@ -150,6 +149,14 @@ class PostgresqlWriter:
                 raise RowsRejected(f"{self._database.where}: {error}") from error
             rows.setdefault(envelope.table, []).extend(opened)
         return rows
+
+    async def _require_columns(self, schema: Schema, only_there: bool = False) -> None:
+        """Refuse tables that are not as described, with `only_there` none for being missing."""
+        async with self._database.transaction("READ ONLY") as connection:
+            for table in schema.tables:
+                found = tuple(record[0] for record in await connection.fetch(COLUMNS, table.name))
+                if found != table.names and (found or not only_there):
+                    raise SchemaMismatch(describe_mismatch(table, found, migrated=True))
 
     async def _version(self, pipeline: str) -> int:
         async with self._database.transaction("READ ONLY") as connection:

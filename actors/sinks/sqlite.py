@@ -13,6 +13,7 @@ from eagleray.actors.sinks.sqlite_reader import (
     BUSY_SECONDS,
     FileId,
     SqliteReader,
+    columns_of,
     file_at,
     require_columns,
     translated,
@@ -121,17 +122,14 @@ class SqliteWriter:
 
     def _migrate(self, schema: Schema) -> None:
         connection = self._write_connection()
-        connection.execute("BEGIN IMMEDIATE")
-        with connection:
-            applied = applied_version(connection, schema.pipeline)
-            for script in pending(schema.scripts["sqlite"], applied):
-                for statement in statements(script.sql):
-                    connection.execute(statement)
-                connection.execute(
-                    "INSERT INTO schema_migrations VALUES (?, ?, ?, datetime())",
-                    (schema.pipeline, script.version, script.name),
-                )
-        require_columns(connection, schema.tables)
+        try:
+            run_scripts(connection, schema)
+        except sqlite3.OperationalError:
+            if not applied_version(connection, schema.pipeline):  # then no table is ours
+                strangers = [table for table in schema.tables if columns_of(connection, table)]
+                require_columns(connection, strangers, migrated=True)
+            raise
+        require_columns(connection, schema.tables, migrated=True)
         self._tables = {table.name: (table, upsert(table)) for table in schema.tables}
 
     def _write(self, envelopes: Sequence[Envelope]) -> None:
@@ -167,6 +165,20 @@ class SqliteWriter:
         if self._reader is None:
             self._reader = SqliteReader(self._path, ())
         return self._reader
+
+
+def run_scripts(connection: sqlite3.Connection, schema: Schema) -> None:
+    """Run those that the file lacks, all or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        applied = applied_version(connection, schema.pipeline)
+        for script in pending(schema.scripts["sqlite"], applied):
+            for statement in statements(script.sql):
+                connection.execute(statement)
+            connection.execute(
+                "INSERT INTO schema_migrations VALUES (?, ?, ?, datetime())",
+                (schema.pipeline, script.version, script.name),
+            )
 
 
 def applied_version(connection: sqlite3.Connection, pipeline: str) -> int:

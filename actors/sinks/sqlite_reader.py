@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from eagleray.actors.sinks.base import (
@@ -65,11 +66,17 @@ class SqliteReader:
 
 
 def file_at(path: Path) -> FileId | None:
-    """Which file has this name now; None: there is none."""
+    """Which file has this name now; None: there is none.
+
+    Raises:
+        StoreUnavailable: it is a directory, or a pipe, which SQLite would wait for.
+    """
     try:
         found = path.stat()
     except FileNotFoundError:
         return None
+    if not S_ISREG(found.st_mode):
+        raise StoreUnavailable(f"SQLite {path} is not a file: move it away, or give another store")
     return found.st_dev, found.st_ino
 
 
@@ -93,22 +100,28 @@ def translated(path: Path) -> Iterator[None]:
         raise RowsRejected(f"SQLite {path}: {error}") from error
     except (ValueError, OverflowError) as error:
         raise RowsRejected(f"SQLite {path}: {error}") from error
-    except (sqlite3.Error, OSError) as error:
+    except sqlite3.Error as error:
         raise StoreUnavailable(f"SQLite {path}: {error}") from error
+    except OSError as error:
+        raise StoreUnavailable(f"SQLite {path}: {error.strerror or error}") from error
 
 
-def require_columns(connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
+def columns_of(connection: sqlite3.Connection, table: Table) -> tuple[str, ...]:
+    """The columns that a table has in the file; none where there is no such table."""
+    found = connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))
+    return tuple(name for (name,) in found)
+
+
+def require_columns(connection: sqlite3.Connection, tables: Sequence[Table], migrated: bool = False) -> None:
     """Refuse a file whose tables are not as described.
 
     Raises:
         SchemaMismatch: a table is missing, or its columns are others.
     """
     for table in tables:
-        found = tuple(
-            name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))
-        )
+        found = columns_of(connection, table)
         if found != table.names:
-            raise SchemaMismatch(describe_mismatch(table, found))
+            raise SchemaMismatch(describe_mismatch(table, found, migrated))
 
 
 def restored(row: Row, booleans: Sequence[int]) -> Row:

@@ -187,7 +187,10 @@ def opened(output: Path | None) -> TextIO:
     Raises:
         OSError: the file can't be written, or the standard output is closed.
     """
-    return output.open("a") if output else os.fdopen(os.dup(1), "w")
+    if output:
+        return output.open("a")
+    os.write(1, b"")  # fails where it is closed: now, not after the checks
+    return os.fdopen(os.dup(1), "w")
 
 
 def judge_inputs(words: list[str], job: Job, new_sheet: Callable[[], Sheet]) -> Exit:

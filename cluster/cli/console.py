@@ -1,13 +1,18 @@
 """What every command shares: exit codes, errors that say what to do, and rows on stdout in five formats."""
 
 import csv
+import errno
 import json
+import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
+from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 
 import typer
@@ -48,13 +53,20 @@ def fail(message: str, advice: str = "", code: Exit = Exit.USAGE) -> NoReturn:
     raise typer.Exit(code)
 
 
+def require_directory(data: Path) -> None:
+    """End the command where the data directory is something else; it need not be there."""
+    if os.path.lexists(data) and not data.is_dir():
+        fail(f"{data} is not a directory", "Move it away, or give another data directory with --data.")
+
+
 def note(text: str) -> None:
     """Write a line for the person who watches; stdout stays clean for programs."""
-    typer.echo(text, err=True)
+    with suppress(OSError):  # a full disk there ends no work
+        typer.echo(text, err=True)
 
 
 def end_on_sigterm() -> None:
-    """Let SIGTERM, which `timeout`, Docker and systemd send, end this process as Ctrl-C does.
+    """Let SIGTERM, which `timeout`, Docker and systemd send, and SIGHUP end this process as Ctrl-C does.
 
     Processes that are forked from now on inherit this.
     """
@@ -65,6 +77,31 @@ def end_on_sigterm() -> None:
         signal.raise_signal(signal.SIGINT)
 
     signal.signal(signal.SIGTERM, interrupt)
+    end_on_hangup()
+
+
+def end_on_hangup() -> None:
+    """Let SIGHUP, which comes when a terminal is closed, end this process as SIGTERM does: cleanly.
+
+    Where it is ignored, as under `nohup`, it stays so.
+    """
+
+    def hang_up(*_: object) -> None:
+        for descriptor in (1, sys.stderr.fileno()):
+            forget_terminal(descriptor)
+        signal.raise_signal(signal.SIGTERM)
+
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, hang_up)
+
+
+def forget_terminal(descriptor: int) -> None:
+    """Put /dev/null in the place of a terminal that is gone: a word to it would be an error."""
+    try:
+        os.ttyname(descriptor)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def moment(at: float | None) -> str:
@@ -117,7 +154,7 @@ class RowCount:
     """Progress of a copy on stderr: so many rows so far."""
 
     def __init__(self, what: str) -> None:
-        self._what, self._line, self._next = what, StatusLine(), 0.0
+        self._what, self._line, self._next = what, StatusLine(), -inf
 
     def __call__(self, rows: int) -> None:
         """Show it, now and then."""

@@ -11,7 +11,15 @@ from urllib.parse import quote
 import typer
 
 from eagleray.cluster.cli.console import Exit, Format, fail, note, print_json, row_writer
-from eagleray.cluster.cli.run import execute, exit_code, refuse_in_use, report, summarize, warn
+from eagleray.cluster.cli.run import (
+    execute,
+    exit_code,
+    refuse_in_use,
+    refuse_unwritable,
+    report,
+    summarize,
+    warn,
+)
 
 if TYPE_CHECKING:
     from eagleray.cluster.proving_ground import Ready, Truth
@@ -85,13 +93,14 @@ def empty(directory: Path) -> None:
     try:
         if directory.exists() and any(directory.iterdir()) and not marker.exists():
             fail(f"{directory} is not a demo's, so it is not emptied", "Give another directory with --data.")
-        refuse_in_use(directory)
         directory.mkdir(parents=True, exist_ok=True)
+        refuse_in_use(directory)
         for path in directory.iterdir():  # not the directory: it may be a mount point, or a link
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         marker.touch()
     except OSError as error:
         fail(f"cannot write to {directory}: {error.strerror}", "Give another directory with --data.")
+    refuse_unwritable(directory)
 
 
 def stores_of(wanted: Sequence[str], data: Path) -> tuple[str, ...]:

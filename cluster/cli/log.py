@@ -12,8 +12,18 @@ import typer
 from eagleray.actors.sinks.base import StoreError
 from eagleray.actors.sinks.log import reader
 from eagleray.actors.sinks.log.reader import LogMissing, LogView, Verdict
+from eagleray.actors.sinks.log.segments import OtherFormat
 from eagleray.cluster.cli.config import JsonOption
-from eagleray.cluster.cli.console import Exit, RowCount, TableWriter, fail, moment, print_json
+from eagleray.cluster.cli.console import (
+    Exit,
+    RowCount,
+    TableWriter,
+    fail,
+    moment,
+    print_json,
+    require_directory,
+)
+from eagleray.cluster.cli.failures import sentence
 from eagleray.cluster.cli.pool import Data
 from eagleray.cluster.paths import data_dir, log_dir
 
@@ -80,18 +90,19 @@ def replay(
     from eagleray.cluster.replay import replay_into
 
     directory = data_dir(data)
+    require_directory(directory)
     try:
         target = parse_store(store, directory.absolute())
         origin = parse_store(source, directory.absolute()) if source else None
         rows = asyncio.run(
             replay_into(target, origin, log_dir(directory), RowCount(f"filling {target.name}"))
         )
-    except ValueError as error:
+    except (ValueError, OtherFormat) as error:
         fail(str(error))
     except LogMissing as error:
         fail(str(error), "Give --data DIR.")
     except (StoreError, OSError) as error:
-        fail(str(error), code=Exit.NOTHING_ALIVE)
+        fail(sentence(error), code=Exit.NOTHING_ALIVE)
     if as_json:
         print_json(rows._asdict())
     else:
@@ -102,11 +113,15 @@ def replay(
 
 def looked_at(flag: Path | None, look: Callable[[Path], Found]) -> Found:
     """What `look` finds in the log of the data directory; what stands in the way ends the command."""
-    log = log_dir(data_dir(flag))
+    data = data_dir(flag)
+    require_directory(data)
+    log = log_dir(data)
     try:
         return look(log)
     except LogMissing as error:
         fail(str(error), "Type `eagleray run` to begin one, or give --data DIR.")
+    except OtherFormat as error:
+        fail(str(error))
     except OSError as error:
         fail(f"cannot read the log in {log}: {error.strerror}")
 

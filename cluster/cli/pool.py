@@ -10,12 +10,15 @@ import typer
 
 from eagleray.actors.sinks.base import SchemaMismatch, StoreError
 from eagleray.actors.sinks.registry import parse_store
-from eagleray.cluster.cli.console import Exit, Format, chosen, fail, row_writer
+from eagleray.cluster.cli.console import Exit, Format, chosen, fail, require_directory, row_writer
 from eagleray.cluster.paths import data_dir, database
 from eagleray.cluster.pool import COLUMNS, alive, proxy_row
 from eagleray.cluster.stores import Readable, opened
 from eagleray.pipelines.proxies.model import Anonymity, Protocol
+from eagleray.pipelines.proxies.tables import PROXIES
+from eagleray.pipelines.tables import Query
 
+FILL = "Type `eagleray run` to check what the sources list."
 MOST_ROWS = 1_000_000  # more than any pool has; bounds the memory of one command
 TABLE_COLUMNS = (
     "endpoint",
@@ -85,13 +88,14 @@ def list_(
     query = alive(limit, protocol or (), countries(country), anonymity or (), max_latency, min_score)
     with open_pool(data, store) as pool:
         rows = pool.read(query)
+        lack = ("", "") if rows else lack_of(pool)
     shown = chosen(form, sys.stdout)
     writer = row_writer(shown, sys.stdout, TABLE_COLUMNS if shown is Format.TABLE else COLUMNS)
     for row in rows:
         writer.write(proxy_row(row, protocol or ()))
     writer.close()
     if not rows:
-        fail("the pool has no working proxy of this kind", code=Exit.NOTHING_ALIVE)
+        fail(*lack, code=Exit.NOTHING_ALIVE)
 
 
 def get(
@@ -107,9 +111,19 @@ def get(
     query = alive(1, protocol or (), countries(country), anonymity or (), max_latency, min_score)
     with open_pool(data, store) as pool:
         rows = pool.read(query)
+        lack = ("", "") if rows else lack_of(pool)
     if not rows:
-        fail("the pool has no working proxy of this kind", code=Exit.NOTHING_ALIVE)
+        fail(*lack, code=Exit.NOTHING_ALIVE)
     typer.echo(proxy_row(rows[0], protocol or ())["url"])
+
+
+def lack_of(pool: Readable) -> tuple[str, str]:
+    """Why no proxy of the wanted kind came out of a pool, and what to do."""
+    if pool.read(alive(1)):
+        return "the pool has no working proxy of this kind", "It has others: ask for less."
+    if pool.read(Query(PROXIES, limit=1)):
+        return "the pool has no working proxy: none that was checked works", FILL
+    return "the pool is empty: nothing has been checked yet", FILL
 
 
 def countries(text: str) -> list[str]:
@@ -125,6 +139,7 @@ def countries(text: str) -> list[str]:
 def open_pool(flag: Path | None, store: str) -> Iterator[Readable]:
     """The pool in a store, or in the data directory; what stands in the way ends the command."""
     data = data_dir(flag)
+    require_directory(data)
     try:
         there = store != "sqlite" or database(data).exists()
     except OSError as error:

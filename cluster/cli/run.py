@@ -1,22 +1,37 @@
 """`eagleray run`: the pipeline by the configuration, on a local Ray or a running cluster."""
 
+import fcntl
 import os
 import sys
 from collections import Counter
-from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Timer
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eagleray.cluster.cli.config import ConfigOption, read_settings
-from eagleray.cluster.cli.console import Exit, fail, note, print_json
+from eagleray.cluster.cli.console import (
+    Exit,
+    end_on_hangup,
+    fail,
+    note,
+    print_json,
+    require_directory,
+)
+from eagleray.cluster.cli.failures import sentence, show_traceback
+from eagleray.cluster.cli.ray_output import end_without_ray, ray_silenced
+from eagleray.cluster.paths import log_dir
 
 if TYPE_CHECKING:
     from eagleray.cluster.runner import Finished
     from eagleray.cluster.settings import Settings
     from eagleray.cluster.supervisor import Progress
+
+RAY_START_LIMIT = 60.0  # seconds; on a slow machine it takes 15
+PROBE_BYTES = 1 << 20  # that a data directory must have room for: a first segment, a first store
+RAY_LOGS = "Ray's own logs are below /tmp/ray/session_latest/logs; `eagleray doctor` looks at this machine."
 
 
 def register(app: typer.Typer) -> None:
@@ -64,19 +79,30 @@ def refuse_unusable(settings: "Settings") -> None:
         )
     if not proxies.judges:
         fail("no judge is configured", "Add one under pipelines.proxies.judges, or start `eagleray judge`.")
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=settings.data_dir).close()
-    except OSError as error:
-        fail(f"cannot write to {settings.data_dir}: {error.strerror}", "Give a directory with --data.")
+    refuse_unwritable(settings.data_dir)
     refuse_in_use(settings.data_dir)
+    refuse_unreadable_log(log_dir(settings.data_dir))
+
+
+def refuse_unwritable(data: Path) -> None:
+    """End the command where the data directory can't be made or written, or its disk is full."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=data) as probe:
+            probe.write(bytes(PROBE_BYTES))
+    except OSError as error:
+        fail(
+            f"cannot write to {data}: {error.strerror}",
+            "Make room there, or give another directory with --data.",
+        )
 
 
 def refuse_in_use(data: Path) -> None:
-    """End the command where a run on this machine has the data directory."""
+    """End the command where a run on this machine has the data directory; else it is this process's own."""
     from eagleray.actors.sinks.log.log import LogLocked, take_lock
-    from eagleray.cluster.paths import log_dir
 
+    if not hold(data):
+        fail(f"another run is at work in {data}", "Wait for its end, or give another directory with --data.")
     if log_dir(data).is_dir():
         try:
             os.close(take_lock(log_dir(data)))
@@ -84,6 +110,35 @@ def refuse_in_use(data: Path) -> None:
             fail(str(error), "Another run is at work there: give another directory with --data.")
         except OSError as error:
             fail(f"cannot write to {log_dir(data)}: {error.strerror}", "Give a directory with --data.")
+
+
+def refuse_unreadable_log(log: Path) -> None:
+    """End the command where the log is not for this program: its actor would tell that once Ray is up."""
+    from eagleray.actors.sink import read_fence
+    from eagleray.actors.sinks.log.segments import OtherFormat, require_format
+
+    require_directory(log)
+    try:
+        require_format(log)
+        read_fence(log / "fence")
+    except (OtherFormat, ValueError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"cannot read the log in {log}: {error.strerror}", "Give another directory with --data.")
+
+
+def hold(data: Path) -> bool:
+    """Lock the data directory as long as this process lives; False where another one has it.
+
+    The log has a lock of its own, which its actor takes once Ray is up: this one tells before.
+    """
+    try:
+        fcntl.flock(os.open(data, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some file systems can't: the log's lock has to do
+        return True
+    return True
 
 
 def prepare_stores(settings: "Settings") -> None:
@@ -109,21 +164,46 @@ def execute(settings: "Settings", once: bool) -> "Finished":
 
     from eagleray.cluster import runner
     from eagleray.cluster.progress import Display
+    from eagleray.cluster.ray_watch import RayLost
+    from eagleray.cluster.topology import NamespaceTaken, RayNotStarted
 
-    with redirect_stdout(sys.stderr), Display() as display:  # Ray prints what its processes say to stdout
+    limit = Timer(RAY_START_LIMIT, give_up_on_ray)
+    limit.daemon = True
+    end_on_hangup()
+    with ray_silenced(), Display() as display:
 
         def on_start(dashboard: str) -> None:
+            limit.cancel()
             display.say(f"Ray is up; dashboard: {dashboard or 'off'}")
 
         display.say("Starting Ray …")
+        limit.start()
         try:
             return runner.execute(settings, once, on_start, display.show)
+        except RayLost as error:
+            display.stop()
+            end_without_ray(str(error), settings.ray.address)
+        except (RayError, ExceptionGroup) as error:  # first: what an actor raised may be a ValueError, too
+            show_traceback(error)
+            fail(f"an actor failed for good: {sentence(error)}", RAY_LOGS, Exit.NOTHING_ALIVE)
         except (ConnectionError, ValueError) as error:  # ValueError: Ray does not take the address
             fail(f"cannot join Ray: {error}", "Is the cluster up? `ray status` tells.")
-        except RayError as error:
-            fail(f"an actor failed for good: {error}", "Its log is below /tmp/ray/session_latest/logs.")
+        except NamespaceTaken as error:
+            advice = "Wait for its end, or set ray.namespace (EAGLERAY_RAY__NAMESPACE) to another one."
+            fail(str(error), advice)
+        except RayNotStarted as error:
+            fail(str(error), error.advice, Exit.NOTHING_ALIVE)
         except KeyboardInterrupt:
             raise typer.Exit(Exit.INTERRUPTED) from None
+        finally:
+            limit.cancel()
+
+
+def give_up_on_ray() -> None:
+    """End this process, and with it what there is of Ray: its start is not to be interrupted otherwise."""
+    note(f"eagleray: Ray has not started within {RAY_START_LIMIT:.0f} s")
+    note(f"  {RAY_LOGS}")
+    os._exit(Exit.NOTHING_ALIVE)
 
 
 def summarize(progress: "Progress") -> dict[str, Any]:
@@ -165,8 +245,8 @@ def warn(summary: dict[str, Any]) -> None:
             note(f"store {name} lacks {store['lag_rows']:,} rows, which wait in the log: {store['behind']}")
         elif store["failing"]:
             note(f"store {name} fails: {store['failing']}")
-    for sentence in summary["cut_off"]:
-        note(sentence)
+    for who in summary["cut_off"]:
+        note(who)
 
 
 def report(summary: dict[str, Any], settings: "Settings") -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from eagleray.cluster.cli.config import ConfigOption, JsonOption, read_settings
-from eagleray.cluster.cli.console import Format, fail, moment, print_json, row_writer
+from eagleray.cluster.cli.console import Format, fail, moment, print_json, require_directory, row_writer
 from eagleray.cluster.paths import database
 
 MAX_SOURCES = 10_000  # rows read of polls; a configuration file holds about as many
@@ -27,6 +27,7 @@ def sources(
     from eagleray.actors.sinks.base import StoreError
 
     settings = read_settings(config, {"data_dir": data} if data else {})
+    require_directory(settings.data_dir)
     store = database(settings.data_dir)
     try:
         polls, yields = (last_polls(store), counts(store)) if store.exists() else ({}, {})

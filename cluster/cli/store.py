@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eagleray.cluster.cli.config import ConfigOption, JsonOption, read_settings
-from eagleray.cluster.cli.console import Exit, Format, RowCount, end_on_sigterm, note, print_json, row_writer
+from eagleray.cluster.cli.console import (
+    Exit,
+    Format,
+    RowCount,
+    end_on_sigterm,
+    note,
+    print_json,
+    require_directory,
+    row_writer,
+)
+from eagleray.cluster.cli.failures import sentence
 from eagleray.cluster.paths import log_dir
 
 if TYPE_CHECKING:
@@ -188,6 +198,7 @@ def wanted(config: Path | None, urls: list[str] | None, data: Path | None) -> li
 
     given = {"data_dir": data, "stores": tuple(urls or ())}
     settings = read_settings(config, {name: value for name, value in given.items() if value})
+    require_directory(settings.data_dir)
     if not urls:
         return settings.store_urls()
     return [parse_store(url, settings.data_dir.resolve()) for url in urls]
@@ -206,7 +217,7 @@ async def outcome(store: "StoreUrl", schema: "Schema", work: Work) -> Result:
     try:
         return {"store": store.name, **await work(store, writer, schema), "error": ""}
     except (StoreError, BackupError, OSError) as error:
-        return {"store": store.name, "error": str(error)}
+        return {"store": store.name, "error": sentence(error)}
     finally:
         await writer.close()
 

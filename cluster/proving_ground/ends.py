@@ -5,11 +5,14 @@ import select
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterable
 from multiprocessing.context import ForkProcess
 from signal import Signals
 
 from eagleray.cluster.proving_ground.reactor import Reactor
+
+GRACE = 1.0  # seconds for a clean end once stdin has ended
 
 
 class Ends:
@@ -22,7 +25,10 @@ class Ends:
         writing.setblocking(False)
         self._writing = writing  # kept open
         signal.set_wakeup_fd(writing.fileno())
-        for number in (Signals.SIGINT, Signals.SIGTERM):
+        heeded = [Signals.SIGINT, Signals.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+            heeded.append(Signals.SIGHUP)
+        for number in heeded:
             signal.signal(number, lambda _number, _frame: None)  # the number comes through the socket
         reactor.watch(self._signals.fileno(), select.EPOLLIN, self._signalled)
 
@@ -38,6 +44,8 @@ class Ends:
             while os.read(0, 4096):
                 pass
             os.kill(os.getpid(), Signals.SIGTERM)
+            time.sleep(GRACE)
+            os._exit(1)  # it is busy with something else
 
         threading.Thread(target=wait, daemon=True).start()
 

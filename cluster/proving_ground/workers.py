@@ -4,13 +4,13 @@ They are forked before the parent serves anything, and end with it, however it e
 """
 
 import multiprocessing
-import select
 import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.context import ForkProcess
 
+from eagleray.actors.process import end_with_parent
 from eagleray.cluster.proving_ground.doors import Doors
 from eagleray.cluster.proving_ground.ledger import Ledger
 from eagleray.cluster.proving_ground.listener import Listener
@@ -42,13 +42,12 @@ def serving(
 
 def work(sockets: Sequence[socket.socket], world: Sequence[Truth], ledger: Ledger, nap: float) -> None:
     """Serve the endpoints at some sockets until the parent ends."""
+    end_with_parent()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent decides
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     reactor = Reactor(nap)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    reactor.watch(parent.sentinel, select.EPOLLIN, lambda _: reactor.stop())
     doors = Doors(world, sockets, ledger)
     for sock in sockets:
         Listener(reactor, sock, doors.peer_at)

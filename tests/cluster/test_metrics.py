@@ -58,7 +58,13 @@ def test_counters_are_exported(settings_of: Callable[..., Settings]) -> None:
     assert total(stop.text, "checks", 'outcome="ok"') > 0
     for name in ("leases", "leased_items", "acked_items", "candidates_new", "source_polls", "sink_batches"):
         assert total(stop.text, name) > 0, name
-    for name in ("store_lag_rows", "store_lag_seconds", "store_failing", "store_rejected_rows"):
+    for name in (
+        "store_lag_rows",
+        "store_lag_seconds",
+        "store_failing",
+        "store_rejected_rows",
+        "store_unkept_rows",
+    ):
         assert re.search(rf'^ray_eagleray_{name}{{.*store="sqlite".*}} ', stop.text, re.MULTILINE), name
     for name in ("log_bytes", "log_blocked"):
         assert re.search(rf"^ray_eagleray_{name}{{", stop.text, re.MULTILINE), name

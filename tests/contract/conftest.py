@@ -20,7 +20,7 @@ from aiohttp_socks import ProxyConnector, ProxyError
 
 from tests.contract.servers import SERVERS, Command, Missing, Place, found, free_port
 
-ORACLE_LIMIT = aiohttp.ClientTimeout(total=2.0)  # seconds: asked in a wrong protocol, servers may wait on
+ORACLE_LIMIT = aiohttp.ClientTimeout(total=5.0)  # seconds: asked in a wrong protocol, servers may wait on
 START_LIMIT = 20.0  # seconds until a server listens: all of them start at once
 
 

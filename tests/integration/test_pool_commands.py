@@ -138,7 +138,9 @@ def test_get(run, arguments, url):
 def test_no_such_proxy_is_exit_1_and_a_sentence(run, command):
     result = run(command, "--country", "FR")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "eagleray: the pool has no working proxy of this kind\n"
+    assert result.stderr == (
+        "eagleray: the pool has no working proxy of this kind\n  It has others: ask for less.\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["get"], ["explain", "192.0.2.1:80"]], ids=lambda a: a[0])
@@ -192,7 +194,7 @@ def test_a_pool_of_another_version(empty, tmp_path):
     asyncio.run(make())
     result = empty("list")
     assert result.exit_code == 2
-    assert "table checks in the store is not that of this program (columns: country, source" in result.stderr
+    assert "table checks in the store is not that of this program (it lacks country, source" in result.stderr
 
 
 EXPLAINED = """\

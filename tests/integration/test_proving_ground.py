@@ -19,11 +19,12 @@ from urllib.request import urlopen
 import pytest
 
 from eagleray.cluster.proving_ground import Kind, Mix, read_truth, running, started
+from eagleray.cluster.proving_ground.dead import DRIP_SECONDS
 from eagleray.cluster.proving_ground.live import SCRIPT
 from eagleray.cluster.proving_ground.process import command, parse_ready
 from eagleray.pipelines.proxies.model import Anonymity, Protocol
 
-TIMEOUT = 5  # seconds: a hang is a failure, except where it is what the kind does
+TIMEOUT = 30  # seconds: a hang is a failure, except where it is what the kind does
 NONCE = "0123456789abcdef.00"
 
 
@@ -257,17 +258,19 @@ def test_endless_answers_go_beyond_any_bound(one_of, kind):
 
 def test_a_drip_is_a_byte_a_second(one_of):
     with dialled(one_of(Kind.DRIP)) as sock:
-        sock.sendall(b"GET http://x/ HTTP/1.1\r\n\r\n")
         start = time.monotonic()
-        assert [sock.recv(100), sock.recv(100)] == [b"H", b"T"]
-        assert 0.8 < time.monotonic() - start < 3
+        sock.sendall(b"GET http://x/ HTTP/1.1\r\n\r\n")
+        assert receive(sock, 3) == b"HTT"
+        assert time.monotonic() - start > 1.5 * DRIP_SECONDS
 
 
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.SOCKS4_SILENT])
-def test_a_hang_says_nothing(one_of, kind):
-    with dialled(one_of(kind), 0.3) as sock:
+def test_a_hang_says_nothing(one_of, judge, kind):
+    with dialled(one_of(kind)) as sock:
         sock.sendall(b"GET http://x/ HTTP/1.1\r\n\r\n")
-        with pytest.raises(TimeoutError):
+        assert asked(one_of(Kind.HTTP), absolute(judge))  # who answers has done so meanwhile
+        sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
             sock.recv(1)
 
 
@@ -278,6 +281,7 @@ def test_nothing_listens_where_the_truth_says_refused(one_of):
 
 def test_syns_are_lost_again_and_again(world):
     lost = [truth for truth in world if truth.kind is Kind.LOST_SYN]
+    assert len(lost) >= 5
     for truth in lost[:5]:
         with pytest.raises(TimeoutError):
             dialled(truth, 0.2)
@@ -390,7 +394,7 @@ def large_world():
 def ended(processes):
     """Wait until none of some processes is left; the test's time limit bounds it."""
     while any(Path(f"/proc/{process}").exists() for process in processes):
-        pass
+        time.sleep(0.01)
 
 
 def test_a_large_world_is_served_by_several_processes_which_count_together():

@@ -38,7 +38,7 @@ def run(eagleray, tmp_path):
         (["--address", "nonsense"], {}, "cannot join Ray: "),
         ([], {"stores": ("tape:x",)}, "config.yaml:9: stores: a store is given as SCHEME://"),
         ([], {"stores": ("postgresql://h/d?colour=red",)}, "store postgresql: "),
-        (["--address", "ray.invalid:6379"], {}, "cannot join Ray: ray.invalid:6379: Name or service"),
+        (["--address", "ray.invalid:6379"], {}, "cannot join Ray: ray.invalid:6379: "),
     ],
     ids=[
         "no source",

@@ -64,13 +64,18 @@ async def test_standing_still_again_and_again_is_said(hostile, monkeypatch):
     assert "stood still" in next(iter(report.protocols.values())).detail
 
 
+def stand_still_and_ask(stream):
+    """Once the connection is made."""
+    asyncio.get_running_loop().call_soon(time.sleep, STOOD_STILL)
+    return stream.receive(b"x")
+
+
 async def test_the_limit_on_connections_does_not_give_way_to_it(hostile):
     """What waited for the process says nothing of its load."""
     host, port = "127.0.0.1", hostile.ready.ports["silent"]
     moving = Engine(Allowed(["127.0.0.0/8"]), 1000)
     try:
-        asyncio.get_running_loop().call_later(0.1, time.sleep, STOOD_STILL)
-        request = await Direct(host, port, 1.0, 1.0, lambda stream: stream.receive(b"x")).run(moving)
+        request = await Direct(host, port, 20.0, STOOD_STILL, stand_still_and_ask).run(moving)
         assert request.outcome is Outcome.SUSPENDED
         assert (moving.limit, moving.concurrency.reason) == (1000, "")
     finally:

@@ -10,7 +10,7 @@ from eagleray.cluster.proving_ground.listener import Listener
 from eagleray.cluster.proving_ground.reactor import Reactor
 from eagleray.cluster.proving_ground.wire import Peer
 
-GUARD = 10  # seconds: a reactor that runs longer has missed what it waits for
+GUARD = 30  # seconds: a reactor that runs longer has missed what it waits for
 
 
 @pytest.fixture
@@ -86,9 +86,15 @@ def test_a_silent_connection_ends_after_its_lifetime(reactor, listener, monkeypa
 
 
 def test_what_the_kernel_has_no_room_for_is_sent_later(reactor, listener):
-    witness = Witness(reactor)
-    Listener(reactor, listener, lambda _: witness)
     data, received = bytes(32 << 20), 0
+
+    class Sender(Witness):
+        def connection_made(self, wire):
+            super().connection_made(wire)
+            reactor.call_later(0, wire.write, data)
+
+    witness = Sender(reactor)
+    Listener(reactor, listener, lambda _: witness)
 
     def read(_events):
         nonlocal received
@@ -96,7 +102,6 @@ def test_what_the_kernel_has_no_room_for_is_sent_later(reactor, listener):
 
     with socket.create_connection(listener.getsockname(), GUARD) as client:
         client.setblocking(False)
-        reactor.call_later(0.01, lambda: witness.wire.write(data))
         reactor.watch(client.fileno(), 1, read)
         reactor.run()
         client.settimeout(GUARD)

@@ -120,10 +120,15 @@ class PostgreSQL:
                 os.kill(pid, number)
 
     def kill(self) -> None:
-        """SIGKILL, as by the kernel that has no memory left."""
+        """SIGKILL, as by the kernel that has no memory left; none of its processes is left then."""
         assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)  # it begins no other one
+        processes, deadline = self.processes(), time.monotonic() + START_SECONDS
         self.signal(signal.SIGKILL)
         self._process.wait(START_SECONDS)
+        while any(map(lives, processes)):
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -159,6 +164,14 @@ class PostgreSQL:
         if check and done.returncode:
             raise RuntimeError(done.stderr)
         return done.returncode
+
+
+def lives(pid: int) -> bool:
+    """True for a process that has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:  # there is none
+        return False
 
 
 @contextmanager

@@ -25,7 +25,8 @@ from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004
 from redis.retry import Retry
 
 START_SECONDS = 20.0
-PORTS = range(20_000, 32_000)  # below those of outgoing connections; a cluster takes one 10 000 above, too
+PORTS = range(20_000, 22_700)
+BUS = 10_000  # above it, where a node of a cluster has one more; both are below those of outgoing connections
 KINDS = ("valkey", "redis")
 
 
@@ -121,9 +122,11 @@ def started(kind: str, *options: str, tls: Path | None = None) -> Iterator[Redis
 def free_port() -> int:
     """A port that nobody listens on now, and that no outgoing connection gets while a server restarts."""
     while True:
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", random.choice(PORTS)))
-            return int(probe.getsockname()[1])
+        port = random.choice(PORTS)
+        with socket.socket() as probe, socket.socket() as bus, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            bus.bind(("127.0.0.1", port + BUS))
+            return port
 
 
 def make_certificate(directory: Path) -> None:

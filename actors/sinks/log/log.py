@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 
 from eagleray.actors.sinks.log.appender import Appender
 from eagleray.actors.sinks.log.damage import DamagedBytes
 from eagleray.actors.sinks.log.frames import MAX_PAYLOAD, MAX_RECORDS, Frame, Position
-from eagleray.actors.sinks.log.segments import Segments
+from eagleray.actors.sinks.log.segments import Segments, require_format
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class Log:
         self._waiting: list[Append] = []
         self._writing: list[Append] = []
         self._commits: asyncio.Task[None] | None = None
-        self._committed_at = 0.0
+        self._committed_at = -inf  # not yet
         self._retry_in = RETRY_FIRST
         self._closing = asyncio.Event()
 
@@ -123,9 +124,11 @@ class Log:
 
         Raises:
             LogLocked: another process has it open.
+            OtherFormat: another version of this program has written it.
             OSError: the directory cannot be written.
         """
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)  # payloads may hold secrets
+        require_format(directory)
         lock = take_lock(directory)
         try:
             return cls(

@@ -9,7 +9,7 @@ import msgspec
 from eagleray.actors.sinks.base import Cursor
 from eagleray.actors.sinks.log.damage import damaged_dir
 from eagleray.actors.sinks.log.frames import START, Damage, Frame, Position
-from eagleray.actors.sinks.log.segments import list_segments, read_segments, segment_path
+from eagleray.actors.sinks.log.segments import list_segments, read_segments, require_format, segment_path
 
 
 class LogMissing(Exception):
@@ -86,10 +86,12 @@ def found_segments(directory: Path) -> list[int]:
 
     Raises:
         LogMissing: there is no log.
+        OtherFormat: another version of this program has written it.
     """
     segments = list_segments(directory)
     if not segments and not (directory / "lock").exists():
         raise LogMissing(f"there is no log in {directory}")
+    require_format(directory)
     return segments
 
 

@@ -12,11 +12,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from eagleray.actors.sinks.log.frames import Damage, Frame, Position, scan
+from eagleray.actors.sinks.log.frames import MARKER, WINDOW, Damage, Frame, Position, scan
 
 logger = logging.getLogger(__name__)
 
 DIGITS = 20  # of the largest u64
+FAMILY = 3  # bytes that the markers of all formats begin with
+
+
+class OtherFormat(Exception):
+    """Raised when another version of this program has written the log."""
 
 
 def segment_path(directory: Path, segment: int) -> Path:
@@ -27,6 +32,28 @@ def segment_path(directory: Path, segment: int) -> Path:
 def list_segments(directory: Path) -> list[int]:
     """The segments that are there, oldest first."""
     return sorted(int(path.stem) for path in directory.glob("[0-9]" * DIGITS + ".log"))
+
+
+def require_format(directory: Path) -> None:
+    """Refuse a log whose frames are of another format: they would pass for damage, and be set aside.
+
+    Raises:
+        OtherFormat: a segment begins with a marker like ours, and has none of ours.
+        OSError: it can't be read.
+    """
+    for segment in list_segments(directory):
+        with segment_path(directory, segment).open("rb") as file:
+            head = file.read(WINDOW)
+        if head[:FAMILY] == MARKER[:FAMILY] and len(head) > len(MARKER) and MARKER not in head:
+            raise OtherFormat(
+                f"the log in {directory} has format {shown(head)}, this program knows {shown(MARKER)}: "
+                "use the Eagleray that wrote it, or another data directory"
+            )
+
+
+def shown(marker: bytes) -> str:
+    """A format's name."""
+    return marker[1 : len(MARKER)].decode("latin-1")
 
 
 def read_segments(

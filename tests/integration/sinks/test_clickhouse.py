@@ -95,8 +95,9 @@ def committed(path: Path) -> set[str]:
 
 
 def wait_for_parts(path: Path, count: int) -> None:
+    until = time.monotonic() + 60
     while len(committed(path)) < count:
-        pass
+        assert time.monotonic() < until
 
 
 async def test_rows_of_every_table_come_back_as_they_were(store):
@@ -193,13 +194,15 @@ async def test_each_check_counts_once_where_the_server_is_killed(own_server):
 
 
 async def test_a_server_that_hangs_is_unavailable_in_a_bounded_time(own_server, monkeypatch, caplog):
-    monkeypatch.setattr(clickhouse_client, "ANSWER_SECONDS", 1)
     own_server.query("CREATE DATABASE pool")
     writer = await opened(f"{own_server.url}/pool")
-    own_server.pause()
-    for attempt in (lambda: writer.write([checks(range(3))]), writer.open):
-        with pytest.raises(StoreUnavailable, match=r"no answer \((ReadTimeoutError|TimeoutError)\)"):
-            await attempt()
+    with monkeypatch.context() as impatient:
+        impatient.setattr(clickhouse_client, "ANSWER_SECONDS", 2)
+        await writer.open()
+        own_server.pause()
+        for attempt in (lambda: writer.write([checks(range(3))]), writer.open):
+            with pytest.raises(StoreUnavailable, match=r"no answer \((ReadTimeoutError|TimeoutError)\)"):
+                await attempt()
     assert caplog.records == []  # the follower says it, once
     own_server.resume()
     await until_written(writer, checks(range(5)))
@@ -401,3 +404,13 @@ def test_what_a_url_may_not_have_is_said(url):
     with pytest.raises(ValueError, match="ClickHouse") as refused:
         ClickHouseWriter.from_url("clickhouse", url)
     assert "secret" not in str(refused.value)
+
+
+async def test_a_table_made_by_hand_is_refused_with_what_to_do(clickhouse_url, ask):
+    ask("CREATE TABLE {}.proxies (a Int32) ENGINE = MergeTree ORDER BY a")
+    writer = ClickHouseWriter.from_url("clickhouse", clickhouse_url)
+    await writer.open()
+    said = r"table proxies in the store .*it lacks ip, port, .* and \d+ more\): rename or drop it"
+    with pytest.raises(SchemaMismatch, match=said):
+        await writer.migrate(SCHEMA)
+    await writer.close()

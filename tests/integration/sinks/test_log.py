@@ -83,11 +83,39 @@ async def test_what_was_found_at_the_start_is_made_durable(tmp_path, disk):
     assert disk.made["fdatasync"] == 1
 
 
-async def test_an_interval_has_one_fsync(tmp_path, disk):
+@pytest.fixture
+def clock(monkeypatch):
+    """Sets the loop's clock; it does not move on by itself."""
+
+    def show(seconds: float) -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: seconds)
+
+    return show
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """How long the log waited for its interval, as soon as it does."""
+    begun: asyncio.Queue[float] = asyncio.Queue()
+    pause = Log._pause
+
+    async def noted(log: Log, seconds: float) -> None:
+        begun.put_nowait(seconds)
+        await pause(log, seconds)
+
+    monkeypatch.setattr(Log, "_pause", noted)
+    return begun
+
+
+@pytest.mark.parametrize("now", [0.0, -5.0, 3.0, 1e6], ids=str)
+async def test_an_interval_has_one_fsync(tmp_path, disk, clock, pauses, now):
     log = Log.open(tmp_path, Fsync.INTERVAL, interval=1000.0)
+    clock(now)
     await log.append(b"the first waits for nobody", 1)
+    assert await pauses.get() <= 0
+    clock(now + 100)
     appends = [asyncio.create_task(log.append(b"%d" % i, 1)) for i in range(5)]
-    await asyncio.sleep(0.05)
+    assert await pauses.get() == 900
     assert (disk.made["fdatasync"], len(payloads(log))) == (1, 1)
     assert not any(append.done() for append in appends)
     await log.close()  # does not wait for the interval's end, and loses nothing

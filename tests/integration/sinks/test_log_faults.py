@@ -40,7 +40,7 @@ def files_end_at(size: int):
 
 
 async def until(condition) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 (what it waits for has no event)
             await asyncio.sleep(0.001)
 

@@ -452,3 +452,11 @@ def test_the_identity_holds_no_secret():
     url = "postgres://user:secret@db.example:6432/pool?sslmode=verify-full&passfile=/secret"
     assert PostgresqlWriter.from_url("pg", url).identity == "db.example:6432/pool"
     assert PostgresqlWriter.from_url("pg", "postgresql://h/d").identity == "h:5432/d"
+
+
+async def test_a_table_made_by_hand_is_refused_with_what_to_do(opened, postgresql_url, sql):
+    sql("CREATE TABLE proxies (a int)")
+    writer = await opened(postgresql_url)
+    said = r"table proxies in the store .*it lacks ip, port, .* and \d+ more\): rename or drop it"
+    with pytest.raises(SchemaMismatch, match=said):
+        await writer.migrate(schema_of(ProxyPipeline()))

@@ -108,14 +108,15 @@ async def test_paused(start, batch, postgresql_server, postgresql_url, monkeypat
     sink = await start(postgresql_url)
     await sink.put(batch(0))
     await sink.flush()
-    monkeypatch.setattr(postgresql_connections, "CONNECT_SECONDS", 0.3)
-    monkeypatch.setattr(postgresql_connections, "CALL_SECONDS", 0.3)
     postgresql_server.signal(signal.SIGSTOP)
     try:
-        await sink.put(batch(1))
-        await fails(sink, "did not answer in time")
-        with pytest.raises(StoreUnavailable, match="did not answer in time"):
-            await sink.scan("events", None, 10)
+        with monkeypatch.context() as impatient:
+            impatient.setattr(postgresql_connections, "CONNECT_SECONDS", 0.3)
+            impatient.setattr(postgresql_connections, "CALL_SECONDS", 0.3)
+            await sink.put(batch(1))
+            await fails(sink, "did not answer in time")
+            with pytest.raises(StoreUnavailable, match="did not answer in time"):
+                await sink.scan("events", None, 10)
     finally:
         postgresql_server.signal(signal.SIGCONT)
     await whole(sink, 2)

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import time
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -18,7 +17,7 @@ from eagleray.actors.sinks.redis import RedisWriter
 from eagleray.cluster.pool import alive
 from eagleray.pipelines.proxies.model import Protocol
 from eagleray.pipelines.proxies.pipeline import ProxyPipeline
-from eagleray.pipelines.proxies.tables import CYCLES, FRESH, PROXIES
+from eagleray.pipelines.proxies.tables import CYCLES, PROXIES
 from eagleray.pipelines.queries import answer
 from eagleray.pipelines.tables import Envelope, Filter, Op, Query, seal
 from tests.fault_proxy import fault_proxy
@@ -96,12 +95,11 @@ def keys(client: Redis) -> set[str]:
     return set(client.keys("*"))
 
 
-async def gone(client: Redis, *hashes: str) -> None:
-    """Wait until the server has expired them."""
-    if not hashes:
-        return
-    while client.exists(*hashes):  # noqa: ASYNC110 (what it waits for has no event)
-        await asyncio.sleep(0.01)
+def let_expire(client: Redis, *members: str, keyspace: str = "item", table: str = "state") -> None:
+    """Have the time of some members be over now, by the server's clock."""
+    for member in members:
+        client.pexpireat(f"{keyspace}:{member}", 1)
+        client.zadd(f"{table}:expires", {member: 1})
 
 
 async def test_the_keys_of_a_living_row(store, client, put):
@@ -160,10 +158,9 @@ async def test_versions_beyond_those_of_lua_numbers(store, client, put):
 
 
 async def test_what_expired_leaves_its_sets(store, client, put):
-    soon = time.time() - 100 + 0.3
     other = changed(host="2001:db8::1", tags="http")
-    await put(store, changed(seen=soon), other)
-    await gone(client, "item:192.0.2.1:80")
+    await put(store, ROW, other)
+    let_expire(client, MEMBER)
     query = Query(store._layouts["state"].table, (ALIVE,))
     assert client.smembers("items:http") == {MEMBER, "[2001:db8::1]:80"}  # until the next look
     assert [list(row) for row in await store.read(query)] == [other]  # but it is never read
@@ -174,8 +171,8 @@ async def test_what_expired_leaves_its_sets(store, client, put):
 
 
 async def test_writing_lets_leave_what_expired(store, client, put):
-    await put(store, changed(seen=time.time() - 100 + 0.2))
-    await gone(client, "item:192.0.2.1:80")
+    await put(store, ROW)
+    let_expire(client, MEMBER)
     await put(store, changed(port=81, tags="https"))
     assert keys(client) == {
         "item:192.0.2.1:81",
@@ -190,9 +187,8 @@ async def test_writing_lets_leave_what_expired(store, client, put):
 async def test_pruning_is_bounded(store, client, put, monkeypatch):
     monkeypatch.setattr(redis_module, "SWEEP_MEMBERS", 2)
     monkeypatch.setattr(redis_module, "PRUNE_MEMBERS", 4)
-    rows = [changed(port=port, seen=time.time() - 100 + 0.3) for port in range(5)]
-    await put(store, *rows)
-    await gone(client, *(f"item:192.0.2.1:{port}" for port in range(5)))
+    await put(store, *(changed(port=port) for port in range(5)))
+    let_expire(client, *(f"192.0.2.1:{port}" for port in range(5)))
     assert [await store.prune(0.0) for _ in range(3)] == [4, 1, 0]
     assert keys(client) == set()
 
@@ -239,7 +235,7 @@ async def test_a_part_of_the_pool_is_what_memory_would_answer(
 
 
 class Model:
-    """What has to be there: the newest row of each member, until its time is over."""
+    """What has to be there: the newest row of each member whose time is not over."""
 
     def __init__(self) -> None:
         self.rows: dict[str, list] = {}
@@ -248,15 +244,7 @@ class Model:
         for member, row in newest(rows).items():
             if member not in self.rows or row[5] > self.rows[member][5]:
                 self.rows[member] = row
-        self.expire()
-
-    def expire(self) -> None:
-        now = time.time()
-        self.rows = {member: row for member, row in self.rows.items() if row[6] and row[6] + 100 > now}
-
-    def lasting(self) -> list[str]:
-        """Members whose time is not over in this test."""
-        return [member for member, row in self.rows.items() if row[6] >= FAR]
+        self.rows = {member: row for member, row in self.rows.items() if row[6] and row[6] >= FAR}
 
     def contents(self) -> dict[str, object]:
         """Every key but the entries."""
@@ -314,19 +302,18 @@ def random_row(chance: random.Random, seen: Sequence[float | None]) -> list[obje
 async def test_everything_agrees_with_a_model_after_any_rows(store, client, put, state, seed, monkeypatch):
     monkeypatch.setattr(redis_module, "SCRIPT_ROWS", 7)
     chance, model, written = random.Random(seed), Model(), []
-    start = time.time()
-    lasting = [FAR, FAR + 1.5, None, 5.0]
-    for turn in range(60):
-        soon = [start - 100 + 0.8 + chance.random()] if turn < 30 else []
-        rows = [random_row(chance, lasting + soon) for _ in range(chance.randint(1, 12))]
+    for _ in range(60):
+        rows = [random_row(chance, [FAR, FAR + 1.5, None, 5.0]) for _ in range(chance.randint(1, 12))]
         if written and chance.random() < 0.3:
             rows = chance.choice(written)  # again, as after a crash
         await put(store, *rows)
         model.write(rows)
         written.append(rows)
-    await gone(client, *(f"item:{member}" for member in set(model.rows) - set(model.lasting())))
-    model.expire()
-    await store.prune(time.time())
+        over = chance.sample(sorted(model.rows), chance.randint(0, len(model.rows) // 4))
+        let_expire(client, *over)
+        for member in over:
+            del model.rows[member]
+    await store.prune(0.0)
     assert contents(client) == model.contents()
     assert set(client.hkeys("state:members")) == set(model.rows)
     rows = await store.scan(state, None, 1000)
@@ -375,7 +362,7 @@ WRITING = (
 READING = "%R~proxy:* %R~proxies:* +ping +hgetall +hmget +zrange +sunion"
 
 
-def proxy(host: str, protocols: str, score: float, lease: int, last_ok: float = FAR) -> list[object]:
+def proxy(host: str, protocols: str, score: float, lease: int) -> list[object]:
     values = {
         "ip": host,
         "port": 8080,
@@ -384,7 +371,7 @@ def proxy(host: str, protocols: str, score: float, lease: int, last_ok: float = 
         "country": "NL",
         "anonymity": "elite",
         "score": score,
-        "last_ok": last_ok,
+        "last_ok": FAR,
         "lease_id": lease,
     }
     return [values.get(column.name, column.default) for column in PROXIES.columns]
@@ -405,10 +392,10 @@ async def test_the_least_rights_are_enough(server, accounts, opened):
     await writing.migrate(schema_of(ProxyPipeline()))
     hosts = [f"192.0.2.{n}" for n in range(1, 40)]
     rows = [proxy(host, "http,socks5", n / 100, n) for n, host in enumerate(hosts)]
-    soon = proxy("198.51.100.1", "http", 0.5, 99, time.time() - FRESH + 0.3)
-    await writing.write([seal("proxies", PROXIES, [*rows, soon], 0)])
+    rows.append(proxy("198.51.100.1", "http", 0.5, 99))
+    await writing.write([seal("proxies", PROXIES, rows, 0)])
     await writing.write([seal("proxies", PROXIES, [proxy(hosts[0], "https", 0.95, 100)], 0)])
-    await gone(accounts, "proxy:198.51.100.1:8080")
+    let_expire(accounts, "198.51.100.1:8080", keyspace="proxy", table="proxies")
     assert await writing.prune(0.0) == 1
     assert [row[0] for row in await reading.read(alive(3))] == [hosts[0], *hosts[:-3:-1]]
     assert [row[0] for row in await reading.read(alive(1, [Protocol.SOCKS5], ["NL"]))] == hosts[-1:]
@@ -578,7 +565,7 @@ async def test_nothing_written_is_lost_by_kills_in_the_middle_of_batches(kind, o
 
 
 async def test_a_paused_server_is_unavailable_after_a_while(server, client, opened, put):
-    store = await opened(f"redis://{server.address}/0?socket_timeout=0.3")
+    store = await opened(f"redis://{server.address}/0?socket_timeout=2")
     server.send(signal.SIGSTOP)
     try:
         with pytest.raises(StoreUnavailable, match="in time"):

@@ -225,13 +225,22 @@ async def test_what_is_no_row_is_set_aside_as_it_is(start, schema, tmp_path):
     assert msgspec.json.decode(letter)["msgpack"] == "//8="
 
 
-async def test_rows_linger_until_a_group_is_full_or_someone_waits(start, batch, memory_store):
+async def test_rows_linger_until_a_group_is_full_or_someone_waits(start, batch, memory_store, monkeypatch):
+    waits: asyncio.Queue[float] = asyncio.Queue()
+    roused = follower.Follower._roused
+
+    async def noted(self, seconds):
+        waits.put_nowait(seconds)
+        await roused(self, seconds)
+
+    monkeypatch.setattr(follower.Follower, "_roused", noted)
     store = memory_store()
     store.group_rows, store.linger = 3, 3600.0
     sink = await start(store)
-    await sink.put(batch(1))
-    await sink.put(batch(2))
-    await asyncio.sleep(0.05)  # what must not happen has no event
+    for id_ in (1, 2):
+        await sink.put(batch(id_))
+        while await waits.get() <= follower.PRUNE_EVERY:  # until it lingers
+            pass
     assert store.rows == []
     await sink.put(batch(3))
     await until(lambda: len(store.rows) == 3)
@@ -328,8 +337,7 @@ async def test_appends_in_flight_are_bounded(start, batch, monkeypatch):
 
     monkeypatch.setattr(sink._log, "append", append)
     puts = [asyncio.create_task(sink.put(batch(i))) for i in range(3 * APPENDS_IN_FLIGHT)]
-    for _ in range(10):
-        await asyncio.sleep(0)
+    await until(lambda: len(sink._in_flight._waiters or ()) == 2 * APPENDS_IN_FLIGHT)  # each has come so far
     assert appending == APPENDS_IN_FLIGHT
     go.set()
     await asyncio.gather(*puts)

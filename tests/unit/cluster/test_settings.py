@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from eagleray.cluster.configuration import MAX_BYTES, ConfigurationError, load, read_layers
 from eagleray.cluster.settings import Settings
+from eagleray.pipelines.proxies.check_rules import CheckRules
 
 PROFILES = Path(__file__).parents[3] / "configs"
 
@@ -37,6 +38,7 @@ def test_the_packaged_file_says_what_the_defaults_are():
     assert packaged.model_dump(exclude={"pipelines"}) == defaults.model_dump(exclude={"pipelines"})
     for section in ("allow", "check", "score", "schedule", "lease"):
         assert getattr(packaged.pipelines.proxies, section) == getattr(defaults.pipelines.proxies, section)
+    assert defaults.pipelines.proxies.check.rules() == CheckRules()  # of a check without a configuration
 
 
 def test_the_packaged_file_names_sources_of_every_protocol():

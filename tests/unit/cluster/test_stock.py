@@ -1,5 +1,5 @@
 import threading
-from itertools import count, islice
+from itertools import count, islice, takewhile
 
 import pytest
 
@@ -53,11 +53,16 @@ def test_an_item_is_taken_while_the_next_is_awaited(stock):
 
 
 def test_a_source_without_end_is_read_only_as_far_as_needed(stock):
-    read = []
-    endless = (read.append(n) or n for n in count())
-    threading.Thread(target=stock.fill, args=(endless,), daemon=True).start()
+    read, enough = [], threading.Event()
+    endless = (read.append(n) or n for n in takewhile(lambda _: not enough.is_set(), count()))
+    filler = threading.Thread(target=stock.fill, args=(endless,), daemon=True)
+    filler.start()
     lot = []
     while len(lot) < 100:
         lot += stock.take(3)
     assert lot == list(islice(count(), len(lot)))
     assert len(read) <= len(lot) + 8 + 1
+    enough.set()
+    stock.take(8)  # there is room again, and nothing more comes
+    filler.join(10)
+    assert not filler.is_alive()

@@ -46,3 +46,9 @@ def test_a_small_limit_of_the_users_is_never_raised():
     concurrency = Concurrency(5, 0.0)
     concurrency.felt(2 * LAG_HIGH, 5, 2.0)
     assert concurrency.limit == 5
+
+
+def test_a_shortage_with_nothing_open_leaves_room_for_one():
+    concurrency = Concurrency(MOST, 0.0)
+    concurrency.short_of("no memory left", 0, 0.1)
+    assert concurrency.limit == 1

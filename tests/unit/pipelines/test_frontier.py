@@ -75,8 +75,11 @@ def test_offer_counts_new_keys_and_merges_hints(frontier):
 def test_offer_turns_keys_away_when_full(frontier, monkeypatch):
     monkeypatch.setattr(module, "MAX_KNOWN", 3)
     assert offer(frontier, 5) == 3
-    assert frontier.offer([b"key 1", b"key 9"], [b"\2\2", b"\2\2"]) == 0
+    assert frontier.offer([b"key 9", b"key 1"], [b"\2\2", b"\2\2"]) == 0
     assert frontier.stats(START).known == 3
+    hints = {key: hint for _, key, hint, _ in lease(frontier).items()}
+    assert hints == {b"key 0": b"\1\0", b"key 1": b"\3\2", b"key 2": b"\1\0"}  # who is known gets its hint
+    assert frontier.stats(START).turned_away == 3
 
 
 def test_columns_grow_with_their_content(frontier):
@@ -102,7 +105,7 @@ def test_lease_ids_run_out(frontier, monkeypatch):
     monkeypatch.setattr(module, "MAX_NUMBER", 1)
     offer(frontier, 2)
     lease(frontier, limit=1)
-    with pytest.raises(OverflowError, match="restart"):
+    with pytest.raises(module.NumbersUsedUp):
         lease(frontier)
     assert frontier.stats(START).due == 1
 

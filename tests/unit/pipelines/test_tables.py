@@ -49,6 +49,24 @@ def test_rows_of_an_older_version_get_the_defaults_of_what_they_lack():
     assert open_rows(envelope, TABLE) == [["a", 1.0, 0]]
 
 
+DEFAULTS = {
+    Kind.TEXT: "",
+    Kind.LIST: "",
+    Kind.INTEGER: 0,
+    Kind.REAL: 0.0,
+    Kind.BOOLEAN: False,
+    Kind.ADDRESS: "",
+    Kind.TIME: 0.0,
+    Kind.JSON: "{}",
+}
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("nullable", [False, True])
+def test_a_default_is_null_or_the_least_value_of_its_kind(kind, nullable):
+    assert Column("name", kind, nullable).default == (None if nullable else DEFAULTS[kind])
+
+
 @pytest.mark.parametrize(
     "envelope",
     [

@@ -147,3 +147,8 @@ def test_either_of_our_addresses_is_a_leak():
 
 def test_without_an_address_of_ours_nothing_leaks():
     assert level([("X-Forwarded-For", OURS)], own=[]) is Anonymity.ANONYMOUS
+
+
+def test_entries_are_counted_alike_in_one_header_and_in_several():
+    assert entry_counts([("Via", "1.1 a, 1.1 b"), ("X_Note", "c")]) == {"via": 2, "x-note": 1}
+    assert entry_counts([("Via", "1.1 a"), ("via", "1.1 b")]) == {"via": 2}

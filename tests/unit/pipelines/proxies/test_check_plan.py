@@ -63,6 +63,8 @@ ORDERS = {
     "port of SOCKS5": (candidate(port=1080), "socks5 http socks4 https"),
     "port of SOCKS4": (candidate(port=4145), "socks4 http socks5 https"),
     "claimed": (candidate({SOCKS4}), "socks4 http socks5 https"),
+    **{f"port {port} of Tor's": (candidate(port=port), "socks5 http socks4 https") for port in (9050, 9150)},
+    "port beside SOCKS5's": (candidate(port=1081), "socks5 http socks4 https"),
     "claims before port": (candidate({SOCKS4}, port=1080), "socks4 socks5 http https"),
     "two claims, the port's first": (candidate({HTTP, SOCKS5}, port=1080), "socks5 http socks4 https"),
 }
@@ -594,3 +596,9 @@ def test_nothing_goes_beside_what_falls_silent_once_the_proxy_has_answered_over_
     [socks4] = [attempt for attempt in handed_out if attempt.protocol is Protocol.SOCKS4]
     plan.ended(over_tls, report_of(Outcome.OVERSIZED), None)
     assert plan.slow(socks4, heard=False) == []
+
+
+def test_only_what_is_tried_beside_a_silent_attempt_ends_with_it():
+    plan = Course(candidate(), FULL)
+    assert not plan.first.beside
+    assert [attempt.beside for attempt in plan.slow(plan.first, heard=False)] == [True, True, True]

@@ -80,3 +80,10 @@ def test_answers_count_in_the_order_in_which_they_were_asked_for(patience):
     assert patience.answer == LONGEST_ANSWER
     serve(patience, 0.1, 0.5, opened_at=MATURE + 2.0, times=1)
     assert 2 * 3.5 <= patience.answer < LONGEST_ANSWER
+
+
+def test_a_quantile_is_no_larger_than_the_share_needs():
+    histogram = Histogram()
+    for n in range(ENOUGH):
+        histogram.add(0.1 if n < 0.99 * ENOUGH else 5.0)
+    assert histogram.quantile(0.99) <= 0.1 * STEP

@@ -234,3 +234,16 @@ def assert_close(got, wanted):
     same = {"evidence": wanted.evidence, "latency": wanted.latency}
     assert msgspec.structs.replace(got, **same) == wanted
     assert got.evidence.at == wanted.evidence.at
+
+
+def test_what_was_found_beside_the_protocols_is_kept_as_evidence():
+    (plain,) = score(checked(ALIVE))[0]["checks"]
+    found = msgspec.structs.replace(ALIVE, tampered="<script>", dnsbl={"bl.example": "127.0.0.2"})
+    (check,) = score(checked(found))[0]["checks"]
+    assert json.loads(plain["evidence"]) == {}
+    assert json.loads(check["evidence"]) == {"tampered": "<script>", "dnsbl": {"bl.example": "127.0.0.2"}}
+
+
+def test_times_in_rows_are_those_that_every_store_keeps():
+    rows, _, _ = score(checked(at(ALIVE, 0.1234567)))
+    assert rows["proxies"][0]["checked_at"] == rows["checks"][0]["checked_at"] == NOW + 0.123457

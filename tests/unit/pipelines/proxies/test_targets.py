@@ -220,3 +220,4 @@ def test_the_name_travels(play, protocol, replies, sent):
     assert played.outcome is Outcome.OK
     assert all(got.startswith(want) for got, want in zip(played.sent, sent, strict=True))
     assert (b"Proxy-Authorization" in played.sent[-1]) == (protocol is Protocol.HTTP)
+    assert (played.stream.tunnel_at is None) == (protocol is Protocol.HTTP)

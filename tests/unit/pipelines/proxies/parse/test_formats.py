@@ -9,6 +9,7 @@ import pytest
 from eagleray.pipelines.document import Document
 from eagleray.pipelines.proxies.model import Anonymity, Candidate, Credentials, Endpoint, Protocol
 from eagleray.pipelines.proxies.parse import Labels, Parsed, parse
+from eagleray.pipelines.proxies.parse.sniff import SNIFFED, Format, sniff
 
 LISTS = Path(__file__).parents[4] / "data" / "lists"
 HTTP, HTTPS, SOCKS4, SOCKS5 = Protocol
@@ -171,3 +172,19 @@ def test_comments_in_a_table(text: str) -> None:
 def test_plain_list_served_as_html() -> None:
     result = parse(Document("list", "", b"192.0.2.1:80\n192.0.2.2:80\n", "text/html; charset=utf-8"))
     assert result.entries == 2
+
+
+def test_a_tag_far_below_makes_a_page_only_of_what_is_served_as_one() -> None:
+    text = "x" * SNIFFED + "<table>"
+    assert sniff(text, "text/HTML; charset=utf-8") is Format.HTML
+    assert sniff(text, "text/plain") is Format.TEXT
+
+
+@pytest.mark.parametrize(
+    ("value", "claimed"),
+    [("1", {HTTP, HTTPS}), ("true", {HTTP, HTTPS}), ('"yes"', {HTTP, HTTPS}), ("2", {HTTP})],
+)
+def test_a_field_says_yes_in_several_ways(value: str, claimed: set[Protocol]) -> None:
+    record = f'{{"ip":"192.0.2.1","port":80,"protocol":"http","https":{value}}}'
+    (candidate,) = parse(Document("list", "", f"[{record}]".encode())).candidates
+    assert set(candidate.protocols) == claimed

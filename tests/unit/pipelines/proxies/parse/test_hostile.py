@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from eagleray.pipelines.document import Document
 from eagleray.pipelines.proxies.model import Candidate, Credentials, Endpoint
 from eagleray.pipelines.proxies.parse import Labels, Parsed, parse, parse_lines
+from eagleray.pipelines.proxies.parse.lines import MAX_LINE
 
 TEXT = [
     "192.0.2.1",
@@ -120,6 +121,13 @@ def test_fields_of_the_wrong_type_are_no_claims() -> None:
 def test_one_broken_row_costs_only_itself() -> None:
     result = of(b'ip,port\n192.0.2.1,80\n"192.0.2.2,80\n\0,\n192.0.2.3,80\n')
     assert [str(c.endpoint) for c in result.candidates] == ["192.0.2.1:80", "192.0.2.3:80"]
+
+
+def test_what_is_as_long_as_may_be_is_read() -> None:
+    longest = "u" * 255
+    record = f'{{"ip":"192.0.2.1","port":80,"username":"{longest}"}}'
+    (candidate,) = of(f"{record.ljust(MAX_LINE)}\n{{}}\n".encode()).candidates
+    assert candidate.endpoint == Endpoint("192.0.2.1", 80, Credentials(longest))
 
 
 def test_ranges_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,3 +235,7 @@ def test_endless_line_is_read_in_bounded_memory() -> None:
     assert first is Refusal.LINE_TOO_LONG
     assert isinstance(second, Candidate)
     assert longest <= 2 * MAX_LINE + 1
+
+
+def test_a_stream_that_ends_within_a_character() -> None:
+    assert list(stream_lines([b"192.0.2.1:80 \xc3"])) == ["192.0.2.1:80 \ufffd"]

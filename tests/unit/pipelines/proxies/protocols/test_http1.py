@@ -278,3 +278,9 @@ def test_any_bytes_in_any_chunks_end_alike(play_chunks, data, cuts):
     chunks = [data[begin:end] for begin, end in pairwise(edges) if end > begin]
     cut, whole = play_chunks(ask, chunks), play_chunks(ask, [data] if data else [])
     assert (cut.outcome, cut.value, cut.rest) == (whole.outcome, whole.value, whole.rest)
+
+
+def test_a_tls_alert_is_told_from_other_bytes(play):
+    alert = play(partial(http1.read_head, send=b"GET"), [b"\x15\x03\x01\x00\x02\x02\x28"])
+    other = play(partial(http1.read_head, send=b"GET"), [b"\x16\x03\x01\x00\x02\x02\x15"])
+    assert (alert.detail, other.detail) == (http1.TLS_ALERT, "not HTTP")

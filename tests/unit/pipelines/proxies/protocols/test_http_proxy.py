@@ -23,6 +23,7 @@ OPEN = {
 }
 
 STATUSES = {
+    300: Outcome.NOT_A_PROXY,
     400: Outcome.NOT_A_PROXY,
     403: Outcome.FORBIDDEN,
     404: Outcome.NOT_A_PROXY,

@@ -95,6 +95,12 @@ def test_password_message(play):
     assert played.sent == [b"\x01\x04user\x06secret"]
 
 
+def test_as_much_as_a_length_byte_counts_is_sent(play):
+    longest = Credentials("u" * 255, "p" * 255)
+    played = play(partial(socks5.authenticate, credentials=longest), [b"\x01\x00"])
+    assert played.sent == [b"\x01\xff" + b"u" * 255 + b"\xff" + b"p" * 255]
+
+
 @pytest.mark.parametrize(
     "credentials", [Credentials("u" * 256), Credentials("u", "ü" * 128)], ids=["user", "password"]
 )
