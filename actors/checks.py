@@ -30,8 +30,8 @@ LONGEST_LINE = 2048  # new connections that wait to be opened: enough for the en
 CONFIRM_SILENCE = 0.5  # seconds: the steps after a second request that takes longer go on beside it
 MAX_RUNS = 4  # of one check whose judges go down one after another
 MAX_TRIES = 3  # of one attempt in the middle of which this process stands still
-LOOK_EVERY = 1.0  # seconds between looks for checks that don't get on
-OVERDUE = 1.0  # seconds after which an end that was due has not come by itself
+LOOK_EVERY = 0.5  # seconds between looks for checks that don't get on
+OVERDUE = 0.5  # seconds after which an end that was due has not come by itself
 LONGEST_WAIT = 60.0  # seconds without a connection: for a judge, for its word, or for block lists
 NEW, SILENT = Priority.NEW, Priority.SILENT
 SUSPENDED = Outcome.SUSPENDED
@@ -55,6 +55,7 @@ class Checks:
         self._looking_up: set[asyncio.Task[None]] = set()
         self._running: set[Check] = set()  # begun and not ended
         self._looking = False  # for those that don't get on
+        self._suspects: dict[Check, list[Trial]] = {}  # by the last look, with what each had open
         self.admission = Admission(engine, rules.per_host, rules.per_network)
         self.judges = judges
         self.rules = rules
@@ -107,15 +108,19 @@ class Checks:
         self.end(check, report)
 
     def _look(self) -> None:
-        """End the checks that neither end nor get on: whatever went wrong, nobody waits for them for ever."""
+        """End the checks that neither end nor get on: whatever went wrong, nobody waits for them for ever.
+
+        Those are stuck at two looks: before the second one all that was due at the first has had its turn.
+        """
         self._looking = bool(self._running)
         if self._looking:
             self._engine.later(LOOK_EVERY, self._look)
         engine, idle = self._engine, self._engine.idle and not self.admission.waiting
-        for check in [
-            check for check in self._running if check.stuck(engine.drained_at, engine.woke_at, idle)
-        ]:
-            check.abort(NoEnd())
+        stuck = [check for check in self._running if check.stuck(engine.drained_at, engine.woke_at, idle)]
+        before, self._suspects = self._suspects, {check: check.open[:] for check in stuck}
+        for check in stuck:
+            if before.get(check) == check.open:
+                check.abort(NoEnd())
 
     def later(self, trial: Trial) -> None:
         """Run an attempt after the time that it is to wait."""
@@ -142,7 +147,6 @@ class Check:
         "_began_at",
         "_doubted_at",
         "_judge",
-        "_open",
         "_plan",
         "_runs",
         "_served",
@@ -152,6 +156,7 @@ class Check:
         "done",
         "moved_at",
         "network",
+        "open",
     )
 
     _judge: Judge
@@ -163,7 +168,7 @@ class Check:
         self.network = limited_network(candidate.endpoint.host)
         self.connected = False  # somebody is there
         self.done = done
-        self._open: list[Trial] = []
+        self.open: list[Trial] = []
         self._plan: CheckPlan | None = None
         self._doubted_at = -inf  # when the judge was last asked in vain, perhaps by its own fault (`clock`)
         self.moved_at = clock()  # when it last began to wait for something other than a connection
@@ -185,7 +190,7 @@ class Check:
     def ended(self, trial: Trial) -> None:
         """One attempt is over."""
         outcome, checks = trial.outcome, self.checks
-        self._open.remove(trial)
+        self.open.remove(trial)
         if self.network is not None:
             checks.admission.left(trial)
         if outcome is OK:
@@ -263,7 +268,7 @@ class Check:
             trial.priority = NEW
         elif attempt.beside and not self._served:
             trial.priority = SILENT
-        self._open.append(trial)
+        self.open.append(trial)
         if attempt.after:
             checks.later(trial)
         else:
@@ -290,9 +295,9 @@ class Check:
             self.abort(error)
 
     def _drop_open(self) -> None:
-        for trial in self._open:
+        for trial in self.open:
             self.checks.admission.drop(trial)
-        self._open.clear()
+        self.open.clear()
 
     # What must not happen
 
@@ -302,11 +307,11 @@ class Check:
         All that came until `drained_at` has been handled, this process last woke from a standstill at
         `woke_at` (both `clock`); `idle`: no connection waits to be opened.
         """
-        if not self._open:
+        if not self.open:
             return drained_at > max(self.moved_at, woke_at) + LONGEST_WAIT
         return all(
             trial.has_ended or ((idle or trial.sock is not None) and drained_at > trial.deadline + OVERDUE)
-            for trial in self._open
+            for trial in self.open
         )
 
     def abort(self, error: Exception) -> None:

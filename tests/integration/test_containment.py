@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from itertools import count
 
@@ -150,3 +151,13 @@ def test_each_kind_is_logged_once_and_kinds_are_bounded(caplog, counted, monkeyp
         faults.contain(error)
     assert dict(counted) == {"KeyError": 2, "ValueError": 1, "other": 2}
     assert len(caplog.records) == 3
+
+
+async def test_a_late_event_loop_gives_nobody_up(hostile, counted):
+    """What waits for its time is not lost because the loop has not had a turn since."""
+    asyncio.get_running_loop().call_later(0.8, time.sleep, 2.5)  # too short for a standstill
+    # The second requests are due within it, later than a look.
+    rules = eagleray.CheckRules(connect_timeout=2.0, timeout=5.0, silence=4.0, confirm_after=1.2)
+    counts = await outcomes_of(hostile, rules=rules)
+    assert counts == {Outcome.OK: GOOD, Outcome.TIMEOUT: SLOW}
+    assert dict(counted) == {}
