@@ -40,10 +40,14 @@ class StopOnceExported:
         self._deadline = time.monotonic() + LIMIT
         self._before = total(scraped(), "checks")
         self.text = ""
+        self._stopped = False
 
     def __call__(self, _: Progress) -> None:
+        if self._stopped:  # a second interrupt would end this very process
+            return
         self.text = scraped()
         if total(self.text, "checks") - self._before >= ENDPOINTS or time.monotonic() > self._deadline:
+            self._stopped = True
             os.kill(os.getpid(), signal.SIGINT)
 
 
