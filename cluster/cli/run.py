@@ -25,9 +25,9 @@ from eagleray.cluster.cli.ray_output import end_without_ray, ray_silenced
 from eagleray.cluster.paths import log_dir
 
 if TYPE_CHECKING:
+    from eagleray.cluster.figures import Progress
     from eagleray.cluster.runner import Finished
     from eagleray.cluster.settings import Settings
-    from eagleray.cluster.supervisor import Progress
 
 RAY_START_LIMIT = 60.0  # seconds; on a slow machine it takes 15
 PROBE_BYTES = 1 << 20  # that a data directory must have room for: a first segment, a first store

@@ -1,8 +1,8 @@
 import msgspec
 
 from eagleray.actors.checker import CheckerStats
+from eagleray.cluster.figures import Progress
 from eagleray.cluster.progress import line
-from eagleray.cluster.supervisor import Progress
 from eagleray.pipelines.frontier import Frontier
 from eagleray.pipelines.proxies.outcome import OK, Outcome
 
