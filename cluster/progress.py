@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from eagleray.cluster.supervisor import Progress
+from eagleray.cluster.figures import Progress
 
 LINE_EVERY = 5.0  # seconds between lines where there is no terminal
 

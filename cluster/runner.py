@@ -12,10 +12,11 @@ from typing import NamedTuple
 import ray
 
 from eagleray.actors.daemon import in_daemon_thread
+from eagleray.cluster.figures import Progress
 from eagleray.cluster.ray_watch import RayLost, unless_lost, vital_parts
 from eagleray.cluster.reaper import reaping
 from eagleray.cluster.settings import Settings
-from eagleray.cluster.supervisor import Progress, Supervisor, within
+from eagleray.cluster.supervisor import Supervisor, within
 from eagleray.cluster.topology import Fleet, launch, start_ray
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it

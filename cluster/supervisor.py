@@ -2,23 +2,19 @@
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 from ray.exceptions import RayActorError, RayError
 
-from eagleray.actors.checker import CheckerStats
-from eagleray.actors.collector import CollectorStats
 from eagleray.actors.ray_classes import checker_name
-from eagleray.actors.sink import SinkStats, StaleFence
+from eagleray.actors.sink import StaleFence
+from eagleray.cluster.figures import Progress
 from eagleray.cluster.topology import Fleet
-from eagleray.pipelines.charge import UNDECIDED
 from eagleray.pipelines.frontier import Stats as FrontierStats
-from eagleray.pipelines.proxies.outcome import OK
-from eagleray.pipelines.proxies.pipeline import NAME, OUTCOMES
+from eagleray.pipelines.proxies.pipeline import NAME
 from eagleray.pipelines.proxies.tables import CYCLES
 from eagleray.pipelines.tables import encode_batch, seal
 
@@ -37,69 +33,6 @@ OLD_ROW = f"the run's row in the stores was not brought up to date within {ANSWE
 SILENT_SINK = "the sink does not answer: how far the stores are is not known"
 
 
-class Progress(msgspec.Struct):
-    """Where a run stands.
-
-    The frontier's figures of checks are those of the first store, as it reads them at the start of each of
-    its lives, and what was recorded since: no kill changes them.
-    """
-
-    seconds: float = 0.0
-    frontier: FrontierStats | None = None
-    collector: CollectorStats | None = None
-    sink: SinkStats | None = None
-    checkers: Sequence[CheckerStats] = ()
-    recorded_before: int | None = None  # checks on record when the run began; None: not known yet
-    passed_before: dict[str, int] = {}  # store -> rows of the log that it was through with by then
-    waits: str = ""  # what the end of the run waits for, and for how long at most
-    behind: dict[str, str] = {}  # store that lacks rows at the end -> why
-    cut_off: list[str] = []  # sentences on who was not waited for any longer at the end
-
-    @property
-    def checked(self) -> int:
-        """Checks of this run that are on record."""
-        return self.frontier.recorded - (self.recorded_before or 0) if self.frontier else 0
-
-    @property
-    def alive(self) -> int:
-        """Proxies that are alive now: the latest check on record was a success, in this run or before."""
-        return self.frontier.standing.get(OK.code, 0) if self.frontier else 0
-
-    @property
-    def outcomes(self) -> Counter[str]:
-        """Endpoints that this run has checked, by the outcome of the latest check."""
-        return named(self.frontier.settled) if self.frontier else Counter()
-
-    @property
-    def undecided(self) -> Counter[str]:
-        """Checks without a verdict since the frontier's start: nothing is recorded, they are made again."""
-        ended = self.frontier.ended if self.frontier else {}
-        return named({code: amount for code, amount in ended.items() if code >= UNDECIDED})
-
-    @property
-    def rows(self) -> dict[str, int]:
-        """By store: rows of the log that it got through with in this run."""
-        stores = self.sink.stores if self.sink else {}
-        return {name: store.passed - self.passed_before.get(name, 0) for name, store in stores.items()}
-
-    def lacks(self, logged: int) -> dict[str, int]:
-        """By store: how many of the first `logged` rows of the log it lacks, where it lacks any."""
-        stores = self.sink.stores if self.sink else {}
-        lacks = {name: min(store.lag_rows, logged - store.passed) for name, store in stores.items()}
-        return {name: rows for name, rows in lacks.items() if rows > 0}
-
-    @property
-    def judge_error(self) -> str:
-        """Why no checker has a judge, or empty."""
-        errors = [checker.judge for checker in self.checkers]
-        return errors[0] if errors and all(errors) else ""
-
-    @property
-    def rate(self) -> float:
-        """Checks a second since the start."""
-        return self.checked / self.seconds if self.seconds else 0.0
-
-
 class Supervisor:
     """Beats: each round wakes actors that came back empty, and looks where everybody stands."""
 
@@ -109,6 +42,8 @@ class Supervisor:
         self._started = time.monotonic()
         self._started_at = round(time.time(), 6)  # microseconds: what stores keep
         self._record_at = self._started + RECORD_EVERY
+        self._logged: int | None = None  # rows in the log when the end began
+        self._lacks: dict[str, int] = {}  # store -> how many of them it lacks
         self.progress = Progress()
         self.stopping = asyncio.Event()
 
@@ -151,28 +86,29 @@ class Supervisor:
         """Wait until each store has what is in the log by now, or fails; at most until an interrupt."""
         progress, before = self.progress, self.stopping.is_set()
         limit = STOP_LIMIT if before else STORES_LIMIT
-        deadline = time.monotonic() + limit
-        logged: int | None = None
-        lacks: dict[str, int] = {}
-        answered, why = False, f"it did not take them within {limit:.0f} s"
-        while (left := deadline - time.monotonic()) > 0:
-            answered = await within(min(left, ANSWER_LIMIT), self._look_at_sink())
-            if answered and progress.sink:
-                logged = progress.sink.logged if logged is None else logged
-                lacks = progress.lacks(logged)
-                if all(progress.sink.stores[name].failing for name in lacks):
-                    break
+        deadline, why = time.monotonic() + limit, f"it did not take them within {limit:.0f} s"
+        while (left := deadline - time.monotonic()) > 0 and await self._stores_are_busy(left):
             if self.stopping.is_set() and not before:
                 why = "the wait for it was interrupted"
                 break
-            progress.waits = waiting(lacks, left)
+            progress.waits = waiting(self._lacks, left)
             self._show(progress)
             await asyncio.sleep(BEAT)
         progress.waits = ""
         stores = progress.sink.stores if progress.sink else {}
-        progress.behind = {name: stores[name].failing or why for name in lacks}
-        if not answered:
+        progress.behind = {name: stores[name].failing or why for name in self._lacks}
+        if self._logged is None:
             progress.cut_off.append(SILENT_SINK)
+
+    async def _stores_are_busy(self, seconds: float) -> bool:
+        """Whether a store that does not fail lacks rows which were in the log when this was asked first."""
+        answered = await within(min(seconds, ANSWER_LIMIT), self._look_at_sink())
+        sink = self.progress.sink
+        if not answered or sink is None:
+            return True
+        self._logged = sink.logged if self._logged is None else self._logged
+        self._lacks = self.progress.lacks(self._logged)
+        return not all(sink.stores[name].failing for name in self._lacks)
 
     async def _unless_stopping(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work`, but leave it as soon as the run is to stop."""
@@ -258,11 +194,6 @@ class Supervisor:
     def _done(self) -> bool:
         frontier = self.progress.frontier
         return self._settled() and frontier is not None and not frontier.due and not frontier.leased
-
-
-def named(amounts: dict[int, int]) -> Counter[str]:
-    """The amounts by the name of the outcome instead of its code."""
-    return Counter({OUTCOMES[code]: amount for code, amount in amounts.items()})
 
 
 def waiting(lacks: dict[str, int], seconds: float) -> str:

@@ -25,9 +25,9 @@ from eagleray.cluster.cli.ray_output import end_without_ray, ray_silenced
 from eagleray.cluster.paths import log_dir
 
 if TYPE_CHECKING:
+    from eagleray.cluster.figures import Progress
     from eagleray.cluster.runner import Finished
     from eagleray.cluster.settings import Settings
-    from eagleray.cluster.supervisor import Progress
 
 RAY_START_LIMIT = 60.0  # seconds; on a slow machine it takes 15
 PROBE_BYTES = 1 << 20  # that a data directory must have room for: a first segment, a first store
@@ -52,7 +52,12 @@ def run(
     pipeline: Annotated[str, typer.Option(help="Which pipeline to run.")] = "proxies",
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")] = False,
 ) -> None:
-    """Collect, check, score and store until Ctrl-C, which saves what was done, or with --once until done."""
+    """Collect, check, score and store until Ctrl-C, which saves what was done, or with --once until done.
+
+    checked: checks of this run that are on record; alive: proxies that work
+    now; outcomes: endpoints that this run has checked, by the latest one.
+    Exit code 1: at the end a store lacks rows, or an actor was cut off.
+    """
     if pipeline != "proxies":
         fail(f"there is no pipeline {pipeline!r}", "There is: proxies.")
     flags: dict[str, Any] = {"ray": {"address": address}} if address else {}

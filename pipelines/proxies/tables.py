@@ -107,10 +107,10 @@ CYCLES = Table(  # one row a run, brought up to date while it goes on
         Column("ended_at", Kind.TIME),  # or the latest figures, while it goes on
         Column("sources", Kind.INTEGER),
         Column("source_errors", Kind.INTEGER),
-        Column("candidates", Kind.INTEGER),
-        Column("checked", Kind.INTEGER),
-        Column("alive", Kind.INTEGER),
-        Column("outcomes", Kind.JSON),  # {outcome: count}
+        Column("candidates", Kind.INTEGER),  # endpoints known, by this run and those before
+        Column("checked", Kind.INTEGER),  # checks of this run that are on record
+        Column("alive", Kind.INTEGER),  # proxies that are alive now, checked by this run or before
+        Column("outcomes", Kind.JSON),  # {latest outcome: endpoints that this run has checked}
     ),
     key=("started_at",),
     newest="ended_at",

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from eagleray.cluster.cli.run import summarize
+from eagleray.cluster.figures import Progress
 from eagleray.cluster.proving_ground import Ready, read_truth
 from eagleray.cluster.runner import supervise
 from eagleray.cluster.settings import Settings
-from eagleray.cluster.supervisor import Progress
 from tests.cluster.test_kills import Killer
 from tests.store_count import count, last_cycle
 

@@ -1,7 +1,8 @@
-"""Ctrl-C in the middle of `eagleray run`; the next one goes on from the store, and waits where it is down."""
+"""Ctrl-C in the middle of `eagleray run`; the next one goes on from the store. Stores down and silent."""
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -21,6 +22,7 @@ from tests.servers import postgresql
 from tests.servers.postgresql import MissingServer, PostgreSQL
 
 ENOUGH = 24  # endpoints recorded of 240: the middle of the run
+NEAR_THE_END = 200
 LIMIT = 60.0  # seconds until something must have happened
 
 
@@ -135,4 +137,46 @@ def test_interrupt_while_a_run_waits_for_its_store(waiting: subprocess.Popen[str
     output, progress = waiting.communicate(timeout=LIMIT)
     assert waiting.returncode == 130, progress
     assert json.loads(output)["checked"] == 0
+    assert "Traceback" not in progress
+
+
+@pytest.fixture
+def silent(config: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run near its end, one of whose stores has just fallen silent."""
+    try:
+        with postgresql.started() as server:
+            server.sql("CREATE DATABASE pool")
+            settings = yaml.safe_load(config.read_text()) | {"stores": ["sqlite", server.url("pool")]}
+            config.write_text(yaml.safe_dump(settings))
+            try:
+                with running(config, "--once") as process:
+                    wait_until(lambda: recorded(tmp_path / "data") >= NEAR_THE_END)
+                    server.signal(signal.SIGSTOP)
+                    yield process
+            finally:
+                server.signal(signal.SIGCONT)
+    except MissingServer as error:
+        pytest.skip(str(error))
+
+
+def test_a_store_that_falls_silent_near_the_end_is_told_of(silent: subprocess.Popen[str]) -> None:
+    output, progress = silent.communicate(timeout=2 * LIMIT)
+    assert silent.returncode == 1, progress
+    summary = json.loads(output)
+    good, bad = summary["stores"]["sqlite"], summary["stores"]["postgresql"]
+    assert (good["lag_rows"], good["behind"], summary["checked"]) == (0, "", 240)
+    assert bad["lag_rows"] > 0
+    assert bad["behind"]
+    assert re.search(r"waits for: store postgresql: \d+ rows left; \d+ s more at most", progress)
+    lacks = f"store postgresql lacks {bad['lag_rows']:,} rows, which wait in the log: {bad['behind']}\n"
+    assert progress.count(lacks) == 1
+
+
+def test_interrupt_while_a_run_waits_for_a_store_at_its_end(silent: subprocess.Popen[str]) -> None:
+    assert silent.stderr is not None
+    assert any("waits for: store postgresql: " in line for line in iter(silent.stderr.readline, ""))
+    os.killpg(silent.pid, signal.SIGINT)
+    output, progress = silent.communicate(timeout=LIMIT)
+    assert silent.returncode == 130, progress
+    assert json.loads(output)["stores"]["postgresql"]["behind"] == "the wait for it was interrupted"
     assert "Traceback" not in progress

@@ -10,10 +10,10 @@ import pytest
 
 from eagleray.cluster.cli.demo import compare, read_verdicts
 from eagleray.cluster.cli.run import summarize
+from eagleray.cluster.figures import Progress
 from eagleray.cluster.proving_ground import Ready, read_truth
 from eagleray.cluster.runner import supervise
 from eagleray.cluster.settings import Settings
-from eagleray.cluster.supervisor import Progress
 from tests.store_count import count, last_cycle
 
 AT = (50, 120)  # checks of 240 after which somebody is killed

@@ -10,9 +10,9 @@ from urllib.request import urlopen
 
 import pytest
 
+from eagleray.cluster.figures import Progress
 from eagleray.cluster.runner import supervise
 from eagleray.cluster.settings import Settings
-from eagleray.cluster.supervisor import Progress
 
 LIMIT = 60.0  # seconds; Ray exports every ten
 ENDPOINTS = 240

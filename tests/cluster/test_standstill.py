@@ -11,9 +11,9 @@ import pytest
 
 from eagleray.actors.net.engine import STANDSTILL
 from eagleray.cluster.cli.demo import read_verdicts
+from eagleray.cluster.figures import Progress
 from eagleray.cluster.runner import supervise
 from eagleray.cluster.settings import Settings
-from eagleray.cluster.supervisor import Progress
 from tests.cluster.test_kills import processes_of
 from tests.hostile import Hostile, serving
 

@@ -1,4 +1,6 @@
 import asyncio
+from collections import Counter
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -6,6 +8,7 @@ import pytest
 from eagleray.actors.frontier import Frontier
 from eagleray.actors.sink import StaleFence
 from eagleray.pipelines import frontier as pure
+from eagleray.pipelines.charge import UNDECIDED
 from eagleray.pipelines.leases import Acks, Lease
 from eagleray.pipelines.pipeline import Restored
 
@@ -13,14 +16,18 @@ NOW = 1_700_000_000
 
 
 class Metrics:
+    def __init__(self) -> None:
+        self.counted: Counter[str] = Counter()
+
     def count(self, name: str, amount: int, **labels: str) -> None:
-        pass
+        self.counted[" ".join((name, *labels.values()))] += amount
 
 
 class Pipeline:
     """Keys of one byte; a state is one byte, and is all that the store keeps of a row."""
 
     hint_size = state_size = 1
+    outcomes: ClassVar = {1: "good", UNDECIDED: "unknown"}
 
     class state_table:  # noqa: N801 (stands for a value)
         name = "state"
@@ -59,8 +66,13 @@ def sink():
 
 
 @pytest.fixture
-def frontier(sink):
-    return Frontier(Pipeline(), sink, Metrics(), lease_seconds=60, clock=lambda: NOW)
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def frontier(sink, metrics):
+    return Frontier(Pipeline(), sink, metrics, lease_seconds=60, clock=lambda: NOW)
 
 
 async def leased(frontier: Frontier) -> Lease:
@@ -87,3 +99,22 @@ async def test_calls_at_the_same_time_begin_one_new_incarnation(frontier, sink, 
     leases = await asyncio.gather(*(leased(frontier) for _ in range(3)))
     assert sorted(lease.fence - NOW for lease in leases) == [0, 1, 1]
     assert sink.fences == [0, NOW, NOW + 1]
+
+
+def acks_for(lease: Lease, code: int) -> bytes:
+    ids = lease.id.to_bytes(8, "little")
+    return msgspec.msgpack.encode(Acks(ids, lease.slots, states=b"s", due=bytes(8), codes=bytes([code])))
+
+
+async def test_the_metric_counts_each_check_once(frontier, metrics):
+    for code in (1, UNDECIDED):
+        lease = await leased(frontier)
+        for _ in range(2):
+            await frontier.ack(acks_for(lease, code))
+    assert metrics.counted["checks good"] == metrics.counted["checks unknown"] == 1
+    assert metrics.counted["acked_items"] == 2
+
+
+async def test_a_clock_that_is_behind_gives_no_incarnation_of_an_earlier_run(sink, metrics):
+    frontier = Frontier(Pipeline(), sink, metrics, lease_seconds=60, began=NOW + 5, clock=lambda: float(NOW))
+    assert (await leased(frontier)).fence == NOW + 5

@@ -9,7 +9,7 @@ import pytest
 from eagleray.actors.checker import CheckerStats
 from eagleray.actors.collector import CollectorStats
 from eagleray.actors.follower import StoreStats
-from eagleray.actors.sink import SinkStats
+from eagleray.actors.sink import SinkStats, StaleFence
 from eagleray.cluster import supervisor as module
 from eagleray.cluster.cli.console import Exit
 from eagleray.cluster.cli.run import exit_code, summarize
@@ -50,9 +50,11 @@ class Sink(Actor):
         pace: int = 0,
         failing: str = "",
         silent: bool = False,
+        stale: bool = False,
         on_flush: Callable[[], None] = lambda: None,
     ) -> None:
-        self.pace, self.failing, self.silent, self.on_flush = pace, failing, silent, on_flush
+        self.pace, self.failing, self.silent, self.stale = pace, failing, silent, stale
+        self.on_flush = on_flush
         self.logged, self.slow = ROWS, 0
 
     async def stats(self) -> SinkStats:
@@ -71,6 +73,8 @@ class Sink(Actor):
         await asyncio.Event().wait()
 
     async def put(self, batch: bytes) -> None:
+        if self.stale:
+            raise StaleFence(1, 2)
         if self.silent:
             await asyncio.Event().wait()
 
@@ -81,6 +85,9 @@ class IdleFrontier(Actor):
 
 
 class IdleCollector(Actor):
+    async def start(self, incarnation: int) -> None:
+        pass
+
     async def stats(self) -> CollectorStats:
         return CollectorStats([], 0, 1, settled=True)
 
@@ -88,6 +95,9 @@ class IdleCollector(Actor):
 class IdleChecker(Actor):
     def __init__(self, stops: bool = True) -> None:
         self.stops = stops
+
+    async def start(self) -> None:
+        pass
 
     async def stop(self) -> None:
         if not self.stops:
@@ -169,3 +179,12 @@ async def test_who_does_not_answer_at_the_end_is_told_of() -> None:
     assert code is Exit.NOTHING_ALIVE
     told = "checker-0 " + module.UNDELIVERED, module.OLD_FIGURES, module.OLD_ROW, module.SILENT_SINK
     assert summary["cut_off"] == list(told)
+
+
+async def test_a_frontier_that_came_back_just_now_does_not_end_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "RECORD_EVERY", 0.0)
+    supervisor, shown = supervised(Sink(stale=True))
+    await supervisor.run(once=True)
+    assert len(shown) == 1
