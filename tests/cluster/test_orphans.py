@@ -87,7 +87,6 @@ def test_demo(marked: Marked, tmp_path: Path) -> None:
     """The proving ground, Ray, and the actors; where a driver is killed, Ray itself leaves its agents."""
     with running(marked, "demo", "--endpoints", "100", cwd=tmp_path) as process:
         wait_until(lambda: actors(marked) >= {"Checker", "Collector", "Frontier", "Scorer", "Sink"})
-        wait_until(lambda: any("RuntimeEnvAgent" in command for command in marked.processes().values()))
         end(process, signal.SIGKILL, marked)
 
 
